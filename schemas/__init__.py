@@ -1,0 +1,1 @@
+"""What travels: event models, envelopes, the parts of a trace."""
