@@ -1,0 +1,122 @@
+"""What people read: one sentence with the figures, what to do first, where to look. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from string import Formatter
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from schemas.alerts import AlertState, Notification
+from schemas.parts import WINDOW_MS
+from streams.alerts.model import Kind, Signal
+
+WINDOW_S: Final = WINDOW_MS // 1000
+BEFORE_S: Final = 600  # links show so much of the time before
+_STATUS: Final = {
+    "EmptyResponses": "empty", "ShortResponses": "short", "FallbackResponses": "fallback", "NoResponse": "no_response",
+    "LatencyHigh": "slow", "IncompleteTraces": "incomplete", "EventsMissing": "incomplete",
+    "ComponentSilent": "incomplete", "StageFailing": "error",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where things are; an empty base URL makes no link."""
+
+    console: str = ""
+    grafana: str = ""
+    runbooks: str = ""
+
+
+class _Lenient(Formatter):
+    """Leaves out what is not known: a template must never keep an alert from being sent."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> Any:
+        return kwargs.get(field_name, ""), field_name
+
+
+def describe(signal: Signal, state: AlertState) -> dict[str, str]:
+    """summary and description, from the definition's templates."""
+    definition = signal.definition
+    baseline = signal.baseline if state.frozen is None else state.frozen
+    share = signal.bad / signal.total if signal.total else 0.0
+    names = {
+        "alert": definition.name,
+        "bad": number(signal.bad),
+        "total": number(signal.total),
+        "share": percent(share),
+        "value": number(signal.value),
+        "baseline": number(baseline),
+        "threshold": percent(definition.threshold) if definition.kind is Kind.SHARE else number(definition.threshold),
+        "ratio": percent(signal.value / baseline) if signal.value is not None and baseline else "",
+        **signal.labels,
+        **signal.text,
+    }
+    told = {"summary": _fill(definition.summary, names), "description": _fill(definition.todo, names)}
+    return {name: text for name, text in told.items() if text} | {
+        name: text for name, text in signal.text.items() if name in {"runbook_url", "owner"}
+    }
+
+
+def notification(state: AlertState, links: Links, ends_at: int, why: str = "") -> Notification:
+    """The alert as it is told to Alertmanager: labels that never change while it fires, and what people read."""
+    labels = {"alertname": state.alert, "severity": state.severity, "service": "rectrace", **state.labels}
+    annotations = dict(state.annotations)
+    if state.also:
+        annotations["also"] = ", ".join(state.also)
+    if state.changed:
+        annotations["changed"] = state.changed
+    if state.examples:
+        annotations["examples"] = " ".join(state.examples)
+    if why:
+        annotations["resolved"] = why
+    annotations |= {name: url for name, url in addresses(state, links).items() if url}
+    link = annotations.get("alert_url", "")
+    return Notification(state.fingerprint, labels, annotations, state.began, ends_at, link)
+
+
+def addresses(state: AlertState, links: Links) -> dict[str, str]:
+    """Annotations that are links, around the time at which the alert began; empty where there is no base URL."""
+    since, until = state.began - BEFORE_S, max(state.recent[-1][0], state.began) + WINDOW_S
+    period = {"from": _rfc3339(since), "to": _rfc3339(until)}
+    asked = {"placement": state.labels.get("placement", ""), "status": _STATUS.get(state.alert, "")}
+    wanted = {name: value for name, value in asked.items() if value}
+    variables = {
+        f"var-{name}": state.labels[name]
+        for name in ("placement", "stage", "component", "segment")
+        if name in state.labels
+    }
+    dashboard = "rectrace-funnel" if "component" in state.labels else "rectrace-overview"
+    ms = {"from": str(since * 1000), "to": str(until * 1000)}
+    return {
+        "runbook_url": state.annotations.get("runbook_url", "")
+        or (f"{links.runbooks}/{quote(state.alert)}" if links.runbooks else ""),
+        "alert_url": f"{links.console}/alerts/{state.fingerprint}" if links.console else "",
+        "requests_url": f"{links.console}/requests?{urlencode({**wanted, **period})}" if links.console else "",
+        "dashboard_url": f"{links.grafana}/d/{dashboard}?{urlencode({**variables, **ms})}" if links.grafana else "",
+    }
+
+
+def percent(share: float) -> str:
+    """With one digit after the point where it is small."""
+    return f"{share:.1%}" if share < 0.0995 else f"{share:.0%}"
+
+
+def number(value: float | None) -> str:
+    """Whole, or with one digit where it is small."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:,.1f}"
+
+
+def _fill(template: str, names: Mapping[str, str]) -> str:
+    try:
+        filled = _Lenient().vformat(template, (), dict(names))
+    except ValueError:  # a brace too many
+        filled = template
+    return " ".join(filled.split())
+
+
+def _rfc3339(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

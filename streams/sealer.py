@@ -1,0 +1,83 @@
+"""Drives the policy of streams/windows.py against the store: one tick, called by the worker that owns partition 0."""
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from streams.metrics import Metrics
+from streams.ports import SealStore, TopicPartition
+from streams.windows import WINDOW_S, Due, Plan, Windows
+
+log = logging.getLogger(__name__)
+
+RECENT_S: Final = 900  # what every tick looks at; all that has landed is looked at once a minute
+EVERYTHING: Final = 0  # not the horizon: a backlog may be older
+FULL_EVERY_S: Final = 60.0
+CLEAN_EVERY_S: Final = 600.0
+MOST_A_TICK: Final = 50  # windows; the next tick asks first whether this worker still seals
+
+
+@dataclass
+class Sealer:
+    """Seals what is due. partitions: every topic-partition that must have come as far as a window and exists now.
+
+    Blocks; raises `schemas.errors.Unavailable` when ClickHouse or the broker is away (try again at the next tick).
+    """
+
+    store: SealStore
+    policy: Windows
+    partitions: Callable[[], Collection[TopicPartition]]
+    metrics: Metrics
+    monotonic: Callable[[], float] = time.monotonic
+    _full_at: float = field(default=float("-inf"))
+    _clean_at: float = field(default=float("-inf"))
+
+    def tick(self, now: float) -> int:
+        """Seal what is due at `now` (epoch seconds); returns how many windows."""
+        monotonic = self.monotonic()
+        full = monotonic - self._full_at >= FULL_EVERY_S
+        horizon = int(now - self.policy.horizon) // WINDOW_S * WINDOW_S
+        if full:
+            self.store.sweep(EVERYTHING)
+        claimed = self.store.landed_until()
+        landed = {partition: claimed.get(partition, 0) for partition in self.partitions()}
+        states = self.store.unsettled(EVERYTHING if full else max(EVERYTHING, int(now) - RECENT_S))
+        plan = self.policy.plan(now, monotonic, landed, states, self.store.status(horizon).newest)
+        if plan.empty:
+            self.store.seal_empty(*plan.empty)
+        for due in plan.due[:MOST_A_TICK]:
+            self._seal(due)
+        if full and len(plan.due) <= MOST_A_TICK:  # while there is more of a backlog, look at all of it again
+            self._full_at = monotonic
+        self._clean(monotonic, horizon)
+        self._report(plan, horizon)
+        return len(plan.due[:MOST_A_TICK])
+
+    def _seal(self, due: Due) -> None:
+        started = self.monotonic()
+        try:
+            sealed = self.store.seal(due.window, incomplete=due.incomplete)
+        except Exception:
+            self.policy.failed(due.window, self.monotonic())
+            self.metrics.seals.labels("abandoned").inc()
+            raise
+        self.policy.sealed(due.window)
+        self.metrics.seals.labels("incomplete" if due.incomplete else "sealed").inc()
+        self.metrics.seal_seconds.observe(self.monotonic() - started)
+        log.debug("sealed window %s: %s rows, %s requests", due.window, sealed.rows, sealed.requests)
+
+    def _clean(self, monotonic: float, horizon: int) -> None:
+        if monotonic - self._clean_at >= CLEAN_EVERY_S:
+            self._clean_at = monotonic
+            self.store.clean(horizon)
+            self.store.roll_up(horizon)
+
+    def _report(self, plan: Plan, horizon: int) -> None:
+        status = self.store.status(horizon)
+        self.metrics.dirty_windows.set(plan.dirty)
+        self.metrics.orphans.set(status.orphans)
+        left = [due.window for due in [*plan.due[MOST_A_TICK:], *plan.held] if not due.again]
+        if status.newest is not None:
+            self.metrics.sealed_until.set(min([status.newest + WINDOW_S, *left]))
