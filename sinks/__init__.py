@@ -1,0 +1,1 @@
+"""Where results go: ClickHouse, and in-memory fakes of the same ports."""

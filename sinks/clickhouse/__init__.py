@@ -1,0 +1,1 @@
+"""ClickHouse: migrations, rows, landing, seal, queries."""

@@ -1,0 +1,6 @@
+-- The newest catalogue entry of each of these items.
+SELECT item, title, brand, category, price, available, attributes
+FROM $database.catalog FINAL
+WHERE item IN {items:Array(String)} AND NOT deleted
+ORDER BY item, record_at DESC
+LIMIT 1 BY item

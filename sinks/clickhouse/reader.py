@@ -1,0 +1,187 @@
+"""What people ask: one request, many requests, one item, dead letters. Reads only; every query has limits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.clickhouse.client import errors
+from sinks.clickhouse.journey import Journey
+from sinks.clickhouse.queries import sql
+
+Row = dict[str, Any]
+STATUSES: Final = (
+    "empty", "short", "fallback", "error", "timeout", "no_response", "incomplete", "conflict", "slow",
+)  # fmt: skip
+_LIMITS: Final = {"readonly": 2, "max_execution_time": 60, "max_memory_usage": 4_000_000_000}
+_REQUEST_COLUMNS: Final = (
+    "request_id, at, placement, user_id, statuses, n_served, k, total_ms, segments, experiments, stages, served"
+)
+
+
+@dataclass(frozen=True)
+class Period:
+    """From since until until, and as long a time before."""
+
+    since: datetime
+    until: datetime
+
+    @property
+    def before(self) -> datetime:
+        """The start of the period to compare with."""
+        return self.since - (self.until - self.since)
+
+    @property
+    def parameters(self) -> dict[str, datetime]:
+        """Query parameters."""
+        return {"since": self.since, "until": self.until, "before": self.before}
+
+
+@dataclass(frozen=True)
+class RequestFilter:
+    """What people remember of a request; empty means any. item: a candidate of it, served or not."""
+
+    user: str = ""
+    placement: str = ""
+    status: str = ""
+    item: str = ""
+
+    def condition(self) -> str:
+        """An SQL expression over the columns of `traces`, with query parameters."""
+        listed = "arrayExists(s -> has(s.items, {item:String}) OR arrayExists(v -> has(v, {item:String}), "
+        wanted = {
+            "user_id = {user:String}": self.user,
+            "placement = {placement:String}": self.placement,
+            "has(statuses, {status:String})": self.status,
+            listed + "mapValues(s.dropped)), stages)": self.item,
+        }
+        return " AND ".join([condition for condition, value in wanted.items() if value]) or "true"
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Query parameters."""
+        return {"user": self.user, "placement": self.placement, "status": self.status, "item": self.item}
+
+
+class Reader:
+    """Questions to one database. Raises Unavailable when ClickHouse cannot answer."""
+
+    def __init__(self, client: Client, database: str, journey: Journey) -> None:
+        self._client = client
+        self._database = database
+        self._journey = journey
+
+    def trace(self, request_id: str) -> Row | None:
+        """One request, merged as the seal would, as soon as any part of it has landed. None: never heard of."""
+        rows = self._rows(self._trace_query(), {"request_id": request_id})
+        return rows[0] if rows else None
+
+    def fates(self, request_id: str) -> list[Row]:
+        """How each of its candidates ended, served ones first, then by model rank."""
+        order = "position = 0, position, model_rank = 0, model_rank, item"
+        query = f"SELECT * EXCEPT (segments) FROM ({self._journey.fates(self._trace_query())}) ORDER BY {order}"
+        return self._rows(query, {"request_id": request_id})
+
+    def parts(self, request_id: str) -> list[Row]:
+        """The landing rows of one request, without their stages."""
+        return self._rows(
+            f"SELECT window, has_request, closed, missing, flagged, spans, landed_at, length(stages) AS events "
+            f"FROM {self._database}.landing WHERE request_id = {{request_id:String}} ORDER BY landed_at, window",
+            {"request_id": request_id},
+        )
+
+    def requests(self, period: Period, wanted: RequestFilter, limit: int) -> list[Row]:
+        """Requests of a period, newest first."""
+        near = (
+            "window >= toStartOfInterval({since:DateTime('UTC')}, INTERVAL 10 SECOND) "
+            "AND window < {until:DateTime('UTC')}"
+        )
+        unsealed = (
+            f"(SELECT * FROM {self._database}.landing WHERE {near} AND window NOT IN "
+            f"(SELECT window FROM {self._database}.visible WHERE rows > 0))"
+        )
+        query = sql(
+            "requests",
+            database=self._database,
+            columns=_REQUEST_COLUMNS,
+            when=near,
+            unsealed=self._journey.merge(unsealed),
+            filters=wanted.condition(),
+        )
+        return self._rows(query, {**period.parameters, **wanted.parameters, "limit": limit})
+
+    def item_fates(self, item: str, period: Period, segment: str, placement: str) -> list[Row]:
+        """How its candidacies ended, in the period and before it, commonest first."""
+        return self._item("item_fates", item, period, segment, placement)
+
+    def item_sources(self, item: str, period: Period, segment: str, placement: str) -> list[Row]:
+        """Which sources brought it."""
+        return self._item("item_sources", item, period, segment, placement)
+
+    def item_traffic(self, item: str, period: Period, segment: str, placement: str) -> Row:
+        """The requests among which it could have been, and the newest sealed window."""
+        return self._item("item_traffic", item, period, segment, placement)[0]
+
+    def segments(self, period: Period) -> list[str]:
+        """The segments that item outcomes of the period are kept for, without the total."""
+        query = (
+            f"SELECT DISTINCT segment FROM {self._database}.item_outcomes WHERE segment != '' "
+            "AND window >= {since:DateTime('UTC')} AND window < {until:DateTime('UTC')} ORDER BY segment LIMIT 1000"
+        )
+        return [row["segment"] for row in self._rows(query, period.parameters)]
+
+    def sealed_windows(self, period: Period) -> list[tuple[datetime, int]]:
+        """The windows of a period that have requests, with how many, in order of time."""
+        query = (
+            f"SELECT window, requests FROM {self._database}.visible WHERE requests > 0 "
+            "AND window >= {since:DateTime('UTC')} AND window < {until:DateTime('UTC')} ORDER BY window"
+        )
+        return [(row["window"], row["requests"]) for row in self._rows(query, period.parameters)]
+
+    def catalog(self, items: Sequence[str]) -> dict[str, Row]:
+        """The newest catalogue entries of these items, by item."""
+        rows = self._rows(sql("catalog_items", database=self._database), {"items": list(items)})
+        return {row["item"]: row for row in rows}
+
+    def dead_letters(
+        self, since: timedelta, until: datetime, *, reason: str = "", component: str = "", topic: str = "", limit: int
+    ) -> list[Row]:
+        """Dead letters with their bytes, those found last first."""
+        parameters = {
+            "since": until - since,
+            "until": until,
+            "reason": reason,
+            "component": component,
+            "topic": topic,
+            "limit": limit,
+        }
+        with errors("reading dead letters"):
+            result = self._client.query(
+                sql("dead_letters", database=self._database),
+                parameters=parameters,
+                settings=_LIMITS,
+                column_formats={"key": "bytes", "raw": "bytes"},
+            )
+        return list(result.named_results())
+
+    def rules(self, since: datetime) -> list[Row]:
+        """Every rule as it was published last, disabled ones last, and what it found from `since` on."""
+        return self._rows(sql("rules_list", database=self._database), {"since": since})
+
+    def _trace_query(self) -> str:
+        parts = (
+            f"(SELECT * REPLACE (toDateTime(0, 'UTC') AS window) FROM {self._database}.landing "
+            "WHERE request_id = {request_id:String})"
+        )
+        return sql("trace", database=self._database, merged=self._journey.merge(parts, which="1"))
+
+    def _item(self, query: str, item: str, period: Period, segment: str, placement: str) -> list[Row]:
+        parameters = {**period.parameters, "item": item, "segment": segment, "placement": placement}
+        return self._rows(sql(query, database=self._database), parameters)
+
+    def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
+        with errors("asking"):
+            result = self._client.query(query, parameters=dict(parameters), settings=_LIMITS)
+        return list(result.named_results())
