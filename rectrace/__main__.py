@@ -1,0 +1,5 @@
+"""`python -m rectrace`."""
+
+from rectrace.cli import main
+
+main()

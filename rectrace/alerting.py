@@ -1,0 +1,91 @@
+"""The alert engine from settings."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+
+from rectrace import changed, database
+from rectrace.changed_metrics import METRICS, Metric
+from rectrace.changed_story import ChangedStory, headline
+from rectrace.settings import Settings, SettingsError, read_yaml
+from schemas.alerts import AlertState
+from sinks.alertmanager import Alertmanager
+from sinks.clickhouse.alerts import ClickHouseAlerts
+from sinks.clickhouse.changes import Changes, Times
+from streams.alerts.distributions import Distributions
+from streams.alerts.engine import WINDOW_S, AlertPolicy, Engine
+from streams.alerts.experiments import Experiments
+from streams.alerts.rules import Rules
+from streams.alerts.signals import BuiltIn
+from streams.alerts.text import Links
+from streams.alerts.thresholds import BadThresholds, Thresholds
+from streams.metrics import Metrics
+
+# What tells of an alert, as `rectrace changed` does.
+_METRICS: Final = {
+    "EmptyResponses": "empty", "ShortResponses": "short", "FallbackResponses": "fallback", "NoResponse": "no_response",
+    "StageFailing": "failed", "SourceEmpty": "yield", "IncompleteTraces": "incomplete", "ComponentSilent": "incomplete",
+    "EventsMissing": "incomplete", "LatencyHigh": "latency", "LatencyShift": "latency", "StageLatencyShift": "latency",
+    "TrafficCollapse": "requests", "RuleViolated": "short",
+}  # fmt: skip
+_LEAST: Final = timedelta(seconds=60)  # that are compared where less does not tell
+
+
+def explainer(settings: Settings, client: Client) -> Callable[[AlertState, int], str]:
+    """The first line of `rectrace changed` for an alert: since it began, against as long a time before; where so little
+    traffic names no suspect, of the last minute, which began sound."""
+
+    def explain(state: AlertState, window: int) -> str:
+        name = _METRICS.get(state.alert)
+        if name is None:
+            return ""
+        until, began = (datetime.fromtimestamp(at, UTC) for at in (window + WINDOW_S, state.began))
+        stories = []
+        for length in dict.fromkeys((until - began, max(until - began, _LEAST))):
+            stories.append(ask(METRICS[name], Times.ending(until, length, length), until, state.labels))
+            if stories[-1].suspect:
+                return headline(stories[-1])
+        return next((headline(story) for story in stories if story.changed), "")
+
+    def ask(metric: Metric, times: Times, until: datetime, labels: Mapping[str, str]) -> ChangedStory:
+        placement = labels.get("placement", "")
+        changes = Changes(client, settings.database, times, until, placement)
+        return changed.ask(changes, metric, database.order(settings, placement))
+
+    return explain
+
+
+def engine(settings: Settings, client: Client, metrics: Metrics) -> Engine:
+    """Raises SettingsError for a file of thresholds that cannot be used."""
+    alerts = settings.alerts
+    store = ClickHouseAlerts(client, settings.database)
+    known = thresholds(settings)
+    targets = [Alertmanager(url, alerts.timeout) for url in alerts.alertmanager]
+    return Engine(
+        store=store,
+        sources=[
+            BuiltIn(store, known),
+            Rules(store),
+            Distributions(store.distributions, known),
+            Experiments(store.distributions, known, settings.experiments),
+        ],
+        targets={target.name: target for target in targets},
+        thresholds=known,
+        metrics=metrics,
+        policy=AlertPolicy(alerts.late, alerts.hold, alerts.resend),
+        explain=explainer(settings, client),
+        links=Links(alerts.console, alerts.grafana, alerts.runbooks),
+    )
+
+
+def thresholds(settings: Settings) -> Thresholds:
+    """The defaults, with what the file of the settings says beside them."""
+    file = settings.alerts.thresholds
+    if not file:
+        return Thresholds()
+    try:
+        return Thresholds(file, read_yaml(file, "alerts.thresholds"))
+    except BadThresholds as error:
+        raise SettingsError(str(error)) from None

@@ -1,0 +1,158 @@
+"""`rectrace rules publish|disable|list|diff`: the rules that are in force."""
+
+import getpass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rectrace.commands import rules as of_files
+from rectrace.commands.common import (
+    AsJson,
+    ClickHouse,
+    Kafka,
+    Since,
+    clear_errors,
+    fail,
+    load,
+    now,
+    print_json,
+    span,
+)
+from schemas.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rectrace.producing import Outgoing
+    from rectrace.settings import Settings
+
+app = of_files.app
+By = Annotated[str, typer.Option("--by", help="Who does it. Default: the user's name.")]
+Note = Annotated[str, typer.Option("--note", help="Why.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")]
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Rules.", show_default=False)]
+Row = dict[str, Any]
+
+
+@app.command()
+def publish(
+    files: of_files.Files,
+    by: By = "",
+    note: Note = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    kafka: Kafka = None,
+    clickhouse: ClickHouse = None,
+) -> None:
+    """Put the rules of files in force, from the next window on. What is in force already, unchanged, is left alone."""
+    settings = load(kafka=kafka, clickhouse=clickhouse)
+    rules = of_files.sound(files)
+    from rectrace import rule_publishing
+
+    found = rule_publishing.differences(rules, _published(settings))
+    changing = {each.id: each.what for each in found if each.what in ("new", "changed", "enabled")}
+    chosen = [rule for rule in rules if rule.id in changing]
+    records = rule_publishing.publishing(settings.topics.rules, chosen, by or _user(), note)
+    if not dry_run:
+        _send(settings, records)
+    if as_json:
+        print_json({"published": changing, "unchanged": len(rules) - len(chosen), "dry_run": dry_run})
+        return
+    for name, what in changing.items():
+        typer.echo(f"{what:8} {name}")
+    said = f"would publish {len(chosen)}" if dry_run else f"published {len(chosen)}"
+    typer.echo(f"{said}, {len(rules) - len(chosen)} of {len(rules)} unchanged")
+
+
+@app.command()
+def disable(
+    ids: Ids,
+    by: By = "",
+    note: Note = "",
+    as_json: AsJson = False,
+    kafka: Kafka = None,
+    clickhouse: ClickHouse = None,
+) -> None:
+    """Take rules out of force, from the next window on. What they found stays."""
+    settings = load(kafka=kafka, clickhouse=clickhouse)
+    from rectrace import rule_publishing
+    from schemas.rule_problems import nearest
+
+    in_force = [str(row["id"]) for row in _published(settings) if not row["deleted"]]
+    for name in ids:
+        if name not in in_force:
+            fail(f"no rule {name!r} is in force{nearest(name, in_force)}")
+    _send(settings, rule_publishing.disabling(settings.topics.rules, ids, by or _user(), note))
+    if as_json:
+        print_json({"disabled": ids})
+    else:
+        typer.echo(f"disabled {', '.join(ids)}")
+
+
+@app.command("list")
+def list_rules(
+    since: Since = "1d",
+    everything: Annotated[bool, typer.Option("--all", help="Disabled ones, too.")] = False,
+    as_json: AsJson = False,
+    clickhouse: ClickHouse = None,
+) -> None:
+    """List the rules in force: whose they are, since when, and what they found."""
+    settings = load(clickhouse=clickhouse)
+    rows = [row for row in _published(settings, now() - span(since)) if everything or not row["deleted"]]
+    from rectrace import show_rule_log
+
+    if as_json:
+        print_json(rows)
+    elif rows:
+        console = show_rule_log.console()
+        console.print(show_rule_log.rules(rows, since, console.width))
+    else:
+        typer.echo("no rule is in force: `rectrace rules publish FILES` puts some", err=True)
+
+
+@app.command()
+def diff(files: of_files.Files, as_json: AsJson = False, clickhouse: ClickHouse = None) -> None:
+    """Compare rules in files with those in force; exit code 1 if they differ."""
+    settings = load(clickhouse=clickhouse)
+    rules = of_files.sound(files)
+    from rectrace import rule_publishing
+
+    found = rule_publishing.differences(rules, _published(settings))
+    changed = [each for each in found if each.what != "same"]
+    if as_json:
+        print_json([{"id": each.id, "what": each.what, "diff": each.lines} for each in found])
+    else:
+        for each in changed:
+            typer.echo("\n".join([f"{each.what}: {each.id}", *each.lines, ""]))
+        typer.echo(f"{len(changed)} differ, {len(found) - len(changed)} are the same")
+    if changed:
+        raise typer.Exit(1)
+
+
+def _published(settings: "Settings", since: datetime | None = None) -> list[Row]:
+    from rectrace import database
+
+    with clear_errors(settings), database.asking(settings) as reader:
+        return reader.rules(since or now())
+
+
+def _send(settings: "Settings", records: "Sequence[Outgoing]") -> None:
+    from rectrace import outages, producing
+
+    try:
+        problems = producing.send(settings.kafka, records) if records else []
+    except Unavailable as error:
+        fail(outages.kafka(str(error), settings))
+    failed = [f"{(record.key or b'').decode()}: {why}" for record, why in zip(records, problems, strict=True) if why]
+    if failed:
+        fail(
+            f"not published: {'; '.join(failed)}. Does the topic {settings.topics.rules} exist? See `rectrace topics`."
+        )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no such user in a container
+        return ""

@@ -1,0 +1,1 @@
+"""A demo recommender over a real catalogue, with a library of faults."""

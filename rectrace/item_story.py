@@ -1,0 +1,159 @@
+"""Why is this item not shown? Put together for people: pure, from rows of sinks/clickhouse/reader.py."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rectrace.story import ending
+
+Row = Mapping[str, Any]
+NOTABLE = 0.1  # a change of a fate's share by this much is said in a sentence
+BEHIND = timedelta(seconds=60)  # windows are sealed 10 to 25 s after they end: later than this is worth a word
+
+
+@dataclass(frozen=True)
+class Ending:
+    """One way its candidacies ended: now, and in as long a time before."""
+
+    fate: str
+    stage: str
+    component: str
+    reason: str
+    now: int
+    before: int
+    share: float  # of its candidacies now
+    share_before: float
+    mean_rank: float | None
+    mean_score: float | None
+    mean_position: float | None
+    examples: list[str]
+
+    @property
+    def what(self) -> str:
+        """In words."""
+        return ending(self.fate, self.stage, self.component, self.reason)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source that brought it."""
+
+    source: str
+    now: int
+    before: int
+    served: int
+    alone: int  # times no other source brought it
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked."""
+
+    item: str
+    segment: str  # NAME=VALUE; empty: all
+    placement: str  # empty: all
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class ItemStory:
+    """Everything `rectrace item` shows."""
+
+    asked: Asked
+    known: bool  # to the catalogue
+    title: str
+    available: bool | None
+    sealed_until: datetime | None
+    requests: int
+    requests_before: int
+    candidacies: int
+    candidacies_before: int
+    served: int
+    served_before: int
+    endings: list[Ending]
+    sources: list[Source]
+
+    @property
+    def behind(self) -> bool:
+        """True if what was asked for is not all counted yet."""
+        return self.sealed_until is None or self.asked.until - self.sealed_until > BEHIND
+
+    def sentences(self) -> list[str]:
+        """The answer: how often a candidate and served, where it mostly ends, what changed."""
+        where = (f" in {self.asked.segment}" if self.asked.segment else "") + (
+            f" at {self.asked.placement}" if self.asked.placement else ""
+        )
+        if not self.requests:
+            return [f"There were no sealed requests{where} in that time."]
+        if not self.candidacies:
+            unknown = "" if self.known else " The catalogue does not know it either: is the id right?"
+            return [f"No source brought it in any of {self.requests:,} requests{where}.{unknown}", *self._before()]
+        told = [
+            f"A candidate in {self.candidacies:,} of {self.requests:,} requests{where} "
+            f"({self.candidacies / self.requests:.1%}), served in {self.served:,} "
+            f"({self.served / self.candidacies:.1%} of those)."
+        ]
+        lost = [ending for ending in self.endings if ending.fate != "served" and ending.now]
+        if lost:
+            told.append(f"Mostly {lost[0].what} ({lost[0].now:,} times, {lost[0].share:.0%} of its candidacies).")
+        return told + self._before()
+
+    def _before(self) -> list[str]:
+        if not self.requests_before:
+            return ["There is nothing to compare with: no requests in the time before."]
+        told = [
+            f"Before, a candidate in {self.candidacies_before:,} of {self.requests_before:,} requests "
+            f"({self.candidacies_before / self.requests_before:.1%}), served in {self.served_before:,}"
+            + (f" ({self.served_before / self.candidacies_before:.1%})." if self.candidacies_before else ".")
+        ]
+        grown = max(self.endings, key=lambda ending: ending.share - ending.share_before, default=None)
+        if self.candidacies and self.candidacies_before and grown and grown.share - grown.share_before >= NOTABLE:
+            told.append(
+                f"Most grown: {grown.what}, from {grown.share_before:.0%} to {grown.share:.0%} of its candidacies."
+            )
+        return told
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data: what --json prints."""
+        told = asdict(self)
+        return {**told.pop("asked"), **told, "sentences": self.sentences()}
+
+
+def tell_item(asked: Asked, traffic: Row, fates: Sequence[Row], sources: Sequence[Row], entry: Row | None) -> ItemStory:
+    """Put the story together. entry: its catalogue entry, if there is one."""
+    now, before = sum(row["now"] for row in fates), sum(row["before"] for row in fates)
+    served = [row for row in fates if row["fate"] == "served"]
+    return ItemStory(
+        asked=asked,
+        known=entry is not None,
+        title=entry["title"] if entry else "",
+        available=entry["available"] if entry else None,
+        sealed_until=_utc(traffic["sealed"]),
+        requests=traffic["now"],
+        requests_before=traffic["before"],
+        candidacies=now,
+        candidacies_before=before,
+        served=sum(row["now"] for row in served),
+        served_before=sum(row["before"] for row in served),
+        endings=[
+            Ending(
+                **row, share=row["now"] / now if now else 0.0, share_before=row["before"] / before if before else 0.0
+            )
+            for row in fates
+        ],
+        sources=[Source(**row) for row in sources],
+    )
+
+
+def newest_sealed(until: datetime, sealed: datetime | None) -> datetime:
+    """Where a span that ends `until` is to end so that all of it is counted: else it would be compared, the seal's
+    usual delay short, with a whole one before. A seal that is further behind is told, not hidden."""
+    at = _utc(sealed)
+    return at if at and until - BEHIND <= at < until else until
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    """The driver's times of a UTC column may come without the zone."""
+    return at.replace(tzinfo=UTC) if at else None
