@@ -1,0 +1,89 @@
+"""Sealed traffic for alerts: a recommender with two sources and a ranker, and what is wrong with it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.parts import Part
+from tests.support.database import Database
+from tests.support.events import event, part, raw
+
+EXPECTS = ["ann", "popular", "ranker"]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What does not work, as a share of the requests."""
+
+    ann_empty: float = 0.0
+    ann_silent: float = 0.0
+    ranker_timeout: float = 0.0
+    empty: float = 0.0
+    slow_ms: float = 0.0
+
+
+def requests(window: int, n: int, wrong: Wrong, placement: str = "home") -> Iterator[Part]:
+    """n requests of one window, the first ones with what is wrong."""
+    for number in range(n):
+        share = (number + 0.5) / n
+        yield _request(f"{placement}-{window}-{number}", window * 1000 + number * 9_000 // n, share, wrong, placement)
+
+
+def _request(request_id: str, at: int, share: float, wrong: Wrong, placement: str) -> Part:
+    events: list[bytes] = []
+
+    def add(stage: str, component: str, **fields: Any) -> None:
+        events.append(raw(request_id, stage, component, ts=at, **fields))
+
+    items = ["g1", "g2", "g3"]
+    timeout, empty = share < wrong.ranker_timeout, share < wrong.empty
+    add("request", "api", placement=placement, k=3, expects=EXPECTS)
+    if share >= wrong.ann_silent:
+        add("retrieval", "ann", items=[] if share < wrong.ann_empty else items, duration_ms=10)
+    add("retrieval", "popular", items=items, duration_ms=5)
+    if timeout:
+        add("scoring", "ranker", status="timeout", error="no answer in time", duration_ms=200)
+    else:
+        add("scoring", "ranker", items=items, duration_ms=20)
+    served = [] if empty else items
+    add("response", "api", items=served, served_by="fallback" if timeout else "primary", duration_ms=40 + wrong.slow_ms)
+    return part([event(data, at + 1, offset=number) for number, data in enumerate(events)])
+
+
+HEALTHY = Wrong()
+_COPIED = ("segment_metrics_runs", "stage_metrics_runs", "sealed")  # what makes it visible last
+
+
+@dataclass
+class Traffic:
+    """Windows one after the other, landed and sealed."""
+
+    database: Database
+    window: int  # the next one
+    rate: int = 60  # requests in a window
+
+    def flow(
+        self, windows: int, wrong: Wrong = HEALTHY, *, rate: int | None = None, placement: str = "home",
+        incomplete: bool = False,
+    ) -> None:  # fmt: skip
+        n = self.rate if rate is None else rate
+        parts = [each for number in range(windows) for each in requests(self.window + 10 * number, n, wrong, placement)]
+        if parts:
+            self.database.land(parts)
+        for _ in range(windows):
+            if n:
+                self.database.seal.seal(self.window, incomplete=incomplete)
+            else:
+                self.database.seal.seal_empty(self.window, self.window)
+            self.window += 10
+
+    def repeat(self, windows: int) -> None:
+        """The counts of the window before, over and over: much cheaper than to land and seal as much."""
+        for table in _COPIED:
+            name = f"{self.database.name}.{table}"
+            self.database.client.command(
+                f"INSERT INTO {name} SELECT * REPLACE (window + 10 * arrayJoin(range(1, {{ends:UInt32}})) AS window) "
+                f"FROM (SELECT * FROM {name} WHERE toUnixTimestamp(window) = {{before:UInt32}})",
+                parameters={"before": self.window - 10, "ends": windows + 1},
+            )
+        self.window += 10 * windows
