@@ -45,15 +45,31 @@ class Sealer:
         landed = {partition: claimed.get(partition, 0) for partition in self.partitions()}
         states = self.store.unsettled(EVERYTHING if full else max(EVERYTHING, int(now) - RECENT_S))
         plan = self.policy.plan(now, monotonic, landed, states, self.store.status(horizon).newest)
-        if plan.empty:
-            self.store.seal_empty(*plan.empty)
-        for due in plan.due[:MOST_A_TICK]:
-            self._seal(due)
+        self._seal_in_order(plan)
         if full and len(plan.due) <= MOST_A_TICK:  # while there is more of a backlog, look at all of it again
             self._full_at = monotonic
         self._clean(monotonic, horizon)
         self._report(plan, horizon)
         return len(plan.due[:MOST_A_TICK])
+
+    def _seal_in_order(self, plan: Plan) -> None:
+        """Windows without rows in their turn too: whoever reads what is sealed, at any moment and after any crash, sees
+        no window before the ones that come first."""
+        start, last = plan.empty or (0, -WINDOW_S)
+        now_due = plan.due[:MOST_A_TICK]
+        for due in now_due:
+            start = self._seal_empty(start, min(due.window - WINDOW_S, last))
+            self._seal(due)
+            start = max(start, due.window + WINDOW_S)
+        if len(now_due) == len(plan.due):
+            self._seal_empty(start, last)
+
+    def _seal_empty(self, first: int, last: int) -> int:
+        """Seal a range, if it is one; returns where what is left of it begins."""
+        if first > last:
+            return first
+        self.store.seal_empty(first, last)
+        return last + WINDOW_S
 
     def _seal(self, due: Due) -> None:
         started = self.monotonic()

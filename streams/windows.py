@@ -31,7 +31,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do now. The empty range is sealed first: then nothing that happens after leaves a hole behind."""
+    """What to do now, in the order of the windows: then nothing that happens between leaves a hole behind."""
 
     empty: tuple[int, int] | None  # first and last window of a range to seal where nothing landed
     due: list[Due]  # oldest first

@@ -106,7 +106,7 @@ class Lab:
 
     def create_topics(self) -> None:
         topics.create(self.place.kafka, self.topics, self.partitions, broker_time=self.place.broker_time)
-        topics.create(self.place.kafka, self.others, 1, broker_time=False)
+        topics.create(self.place.kafka, self.others, 1, broker_time=False, compacted=True)
         rules.publish(self.place.kafka, self.others[-1])
 
     @property

@@ -27,10 +27,14 @@ class Record:
     body: dict[str, Any]  # decoded, without padding
 
 
-def create(kafka: str, topics: Sequence[str], partitions: int, *, broker_time: bool = True) -> None:
-    """Create the topics and wait until they are there."""
+def create(
+    kafka: str, topics: Sequence[str], partitions: int, *, broker_time: bool = True, compacted: bool = False
+) -> None:
+    """Create the topics and wait until they are there. Old times outlive only a compacted one: else Apache Kafka deletes
+    a log with them some time within five minutes."""
     admin = KafkaAdminClient(bootstrap_servers=kafka)
     configs = {"message.timestamp.type": "LogAppendTime" if broker_time else "CreateTime"}
+    configs |= {"cleanup.policy": "compact"} if compacted else {}
     admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs) for topic in topics])
     while set(topics) - set(admin.list_topics()):
         time.sleep(0.05)
