@@ -30,8 +30,8 @@ class Record:
 def create(
     kafka: str, topics: Sequence[str], partitions: int, *, broker_time: bool = True, compacted: bool = False
 ) -> None:
-    """Create the topics and wait until they are there. Old times outlive only a compacted one: else Apache Kafka deletes
-    a log with them some time within five minutes."""
+    """Create the topics and wait until they are there. Records with old times last in a compacted one only: in others
+    Apache Kafka deletes them some time within five minutes."""
     admin = KafkaAdminClient(bootstrap_servers=kafka)
     configs = {"message.timestamp.type": "LogAppendTime" if broker_time else "CreateTime"}
     configs |= {"cleanup.policy": "compact"} if compacted else {}
