@@ -25,6 +25,7 @@ from benchmarks.simulated import Told, seconds, simulation
 from benchmarks.small_segment import SEGMENT, SmallSegment
 from rectrace import settings
 from rectrace.demo import world as worlds
+from rectrace.demo.business import standing_rules
 from rectrace.demo.faults import Fault, Faults, library
 from rectrace.demo.traffic import Message, Traffic
 from rectrace.demo.truth import Truth
@@ -46,6 +47,7 @@ SILENT: Final = ("events_duplicated", "clock_skew", "schema_v2", "traffic_spike"
 HEAD: Final = ("fault", "requests/s", "right", "s to page", "s to ticket", "named", "segment", "told", "first told")
 # What requests differ by in the demo: what an alert may name as those that are touched.
 KNOWN: Final = frozenset({"country", "device", "age_band", "app", "ranker", "diversity"})
+RULES: Final = frozenset(rule.id for rule in standing_rules())  # that the demo's business logic applies
 _EVERYWHERE: Final = frozenset({"alertname", "severity", "service"})
 _NAMED: Final = re.compile(r"\b(?:experiment\.)?([a-z_]+)=([\w.+-]+)")
 
@@ -123,8 +125,10 @@ def judge(told: Sequence[Told], truth: Truth, segment: Mapping[str, str], sets_i
 
 
 def names_component(told: Told, truth: Truth) -> bool:
-    """By its labels, or in its line of what changed."""
+    """By its labels, a rule that it applies among them, or in its line of what changed."""
     labels = told.notification.labels
+    if truth.stage == "business_logic" and labels.get("rule") in RULES:
+        return True
     return labels.get("component") == truth.component or f"{truth.stage}/{truth.component}" in said(told)
 
 

@@ -166,14 +166,15 @@ class Simulation:
 
 
 @contextmanager
-def simulation(settings: Settings, start: float) -> Iterator[Simulation]:
-    """In a database that is gone afterwards."""
+def simulation(settings: Settings, start: float, *, keep: bool = False) -> Iterator[Simulation]:
+    """In a database that is gone afterwards, unless it is to be kept."""
     client = wiring.clickhouse(settings)
     try:
         migrate(client, wiring.layout(settings))
         yield Simulation(settings, client, start)
     finally:
-        client.command(f"DROP DATABASE IF EXISTS {settings.database} SYNC")
+        if not keep:
+            client.command(f"DROP DATABASE IF EXISTS {settings.database} SYNC")
         client.close()
 
 

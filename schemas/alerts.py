@@ -130,6 +130,17 @@ class LetterCounts(NamedTuple):
     letters: int
 
 
+class SlotCounts(NamedTuple):
+    """Slots served at one placement in one window that a rule pinned, boosted or injected; a rule that took none has no
+    row. With an empty rule: those that any took, and all slots."""
+
+    window: int
+    placement: str
+    rule: str
+    taken: int
+    slots: int = 0
+
+
 class AlertCounts(NamedTuple):
     """Everything that the built-in alerts are judged by, of a range of windows. windows: those that are sealed and
     complete, ascending; nothing is said of others."""
@@ -139,6 +150,7 @@ class AlertCounts(NamedTuple):
     stages: list[StageCounts]
     latencies: list[Latency]
     letters: list[LetterCounts]
+    slots: list[SlotCounts]
 
 
 class RuleHit(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from schemas.alerts import AlertCounts, Latency, LetterCounts, PlacementCounts, StageCounts
+from schemas.alerts import AlertCounts, Latency, LetterCounts, PlacementCounts, SlotCounts, StageCounts
 from sinks.clickhouse.rows import when
 
 Ask = Callable[..., Sequence[Sequence[Any]]]  # a query of queries/ by name, with parameters
@@ -14,6 +14,7 @@ _KINDS: Final = {
     "alert_stages": StageCounts,
     "alert_latencies": Latency,
     "alert_letters": LetterCounts,
+    "alert_slots": SlotCounts,
 }
 Kept = dict[str, list[Any]]  # rows by query
 
@@ -34,8 +35,7 @@ class CountReader:
         if fresh:
             self._fetch(fresh, runs)
         known = [self._kept[window][1] for window in runs]
-        placements, stages, latencies, letters = (_all(known, query) for query in _KINDS)
-        return AlertCounts(list(runs), placements, stages, latencies, letters)
+        return AlertCounts(list(runs), *(_all(known, query) for query in _KINDS))
 
     def _fetch(self, windows: Sequence[int], runs: dict[int, int]) -> None:
         wanted: dict[int, Kept] = {window: {query: [] for query in _KINDS} for window in windows}

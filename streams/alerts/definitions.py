@@ -65,6 +65,13 @@ BUILT_IN: Final = (
         "filter: at what went live in it, and at the data that it filters by.",
     ),
     Definition(
+        "RuleTakesOver", "page", Kind.RATIO_ABOVE, 1.5, floor=0.3, min_total=200, compares=True,
+        summary="The rule {rule} decides {share_now} of what is served at {placement}, of {total} slots; it was "
+        "{share_before} before.",
+        todo="`rectrace rules pressure` shows what it does and what that costs by the model's scores. If nobody meant "
+        "it to, disable or correct it: `rectrace rules list` names its owner.",
+    ),
+    Definition(
         "LatencyHigh", "page", Kind.ABOVE, 1000, min_total=50, examples="slow",
         summary="The 95th percentile of the response time at {placement} is {value} ms (allowed are {threshold} ms).",
         todo="`rectrace why` of one of the examples shows which stage took the time.",
