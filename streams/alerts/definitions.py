@@ -66,8 +66,8 @@ BUILT_IN: Final = (
     ),
     Definition(
         "RuleTakesOver", "page", Kind.RATIO_ABOVE, 1.5, floor=0.3, min_total=200, compares=True,
-        summary="The rule {rule} decides {share_now} of what is served at {placement}, of {total} slots; it was "
-        "{share_before} before.",
+        summary="The rule {rule} decides {value} of what is served at {placement} ({total} slots); before it was "
+        "{baseline}.",
         todo="`rectrace rules pressure` shows what it does and what that costs by the model's scores. If nobody meant "
         "it to, disable or correct it: `rectrace rules list` names its owner.",
     ),

@@ -229,7 +229,7 @@ class CountedSignals:
         for each in self._takeovers.at(window, recent[-TRAFFIC:], history, LEAST_HISTORY):
             if definition := self._of("RuleTakesOver", each.placement):
                 usual = None if each.before is None else max(each.before, LEAST)
-                text = {"share_now": percent(each.now), "share_before": percent(each.before or 0.0)}
+                text = {"value": percent(each.now), "baseline": percent(each.before or 0.0)}
                 labels = {"placement": each.placement, "rule": each.rule}
                 yield Signal(definition, labels, total=each.slots, value=each.now, baseline=usual, text=text)
 

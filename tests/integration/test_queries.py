@@ -152,10 +152,15 @@ def _ask_for_alerts(store: ClickHouseAlerts) -> None:
     assert [each.window for each in store.sealed(noon - 10, 2)] == [noon, noon + 10]
     assert store.newest_complete() == noon + 20
     counts = store.counts(noon, noon + 20)
-    assert all([counts.windows, counts.placements, counts.stages, counts.latencies])
+    assert all([counts.windows, counts.placements, counts.stages, counts.latencies, counts.slots])
     assert store.examples("empty", {"placement": "cart"}, noon, noon + 20) == ["empty"]
     for kind in ("failed", "zero_out", "silent", "slow"):
         store.examples(kind, {"placement": "home", "stage": "scoring", "component": "ranker"}, noon, noon + 20)
+    found = store.distributions
+    assert {each.component for each in found.spreads(noon, noon + 20)} == {"ranker"}
+    assert {each.component for each in found.scores(noon, noon + 20)} == {"ranker"}
+    assert {reason for each in found.drops(noon, noon + 20) for reason in each.reasons} >= {"region", "seen"}
+    assert {each.arm for each in found.users(noon, noon + 20, ["ranker"])} == {"v2"}
     assert store.latest("sealed") is None
     assert store.changed("sealed", 0, 1) == []
 

@@ -40,7 +40,7 @@ def test_a_rule_that_takes_most_slots_pages_and_is_named(before: int) -> None:
     (told,) = signals(counts(changed(before, 320)))
     assert dict(told.labels) == {"placement": "home", "rule": "house-brand"}
     assert told.total == 3 * SLOTS
-    assert told.text == {"share_now": "80%", "share_before": "20%" if before else "0.0%"}
+    assert told.text == {"value": "80%", "baseline": "20%" if before else "0.0%"}
     assert told.definition.severity == "page"
     assert judge(told) == "b"
 
