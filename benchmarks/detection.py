@@ -125,9 +125,9 @@ def judge(told: Sequence[Told], truth: Truth, segment: Mapping[str, str], sets_i
 
 
 def names_component(told: Told, truth: Truth) -> bool:
-    """By its labels, a rule that it applies among them, or in its line of what changed."""
-    labels = told.notification.labels
-    if truth.stage == "business_logic" and labels.get("rule") in RULES:
+    """By its labels, in its line of what changed, or by a rule that it applies."""
+    labels, summary = told.notification.labels, told.notification.annotations["summary"]
+    if truth.stage == "business_logic" and any(f" {rule} " in summary for rule in RULES):
         return True
     return labels.get("component") == truth.component or f"{truth.stage}/{truth.component}" in said(told)
 

@@ -130,15 +130,23 @@ class LetterCounts(NamedTuple):
     letters: int
 
 
+class PressureCounts(NamedTuple):
+    """Rule pressure at one placement in one window; see the view pressure."""
+
+    window: int
+    placement: str
+    judged: int  # requests with a model's order
+    pressure: float  # sum of 1 - RBO over them
+    slots: int  # served
+
+
 class SlotCounts(NamedTuple):
-    """Slots served at one placement in one window that a rule pinned, boosted or injected; a rule that took none has no
-    row. With an empty rule: those that any took, and all slots."""
+    """Of these the slots that one rule pinned, boosted or injected; see the view rule_pressure."""
 
     window: int
     placement: str
     rule: str
     taken: int
-    slots: int = 0
 
 
 class AlertCounts(NamedTuple):
@@ -150,6 +158,7 @@ class AlertCounts(NamedTuple):
     stages: list[StageCounts]
     latencies: list[Latency]
     letters: list[LetterCounts]
+    pressures: list[PressureCounts]
     slots: list[SlotCounts]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from schemas.alerts import AlertCounts, Latency, LetterCounts, PlacementCounts, SlotCounts, StageCounts
+from schemas.alerts import AlertCounts, Latency, LetterCounts, PlacementCounts, PressureCounts, SlotCounts, StageCounts
 from sinks.clickhouse.rows import when
 
 Ask = Callable[..., Sequence[Sequence[Any]]]  # a query of queries/ by name, with parameters
@@ -14,7 +14,8 @@ _KINDS: Final = {
     "alert_stages": StageCounts,
     "alert_latencies": Latency,
     "alert_letters": LetterCounts,
-    "alert_slots": SlotCounts,
+    "alert_pressures": PressureCounts,
+    "alert_rule_slots": SlotCounts,
 }
 Kept = dict[str, list[Any]]  # rows by query
 

@@ -65,11 +65,11 @@ BUILT_IN: Final = (
         "filter: at what went live in it, and at the data that it filters by.",
     ),
     Definition(
-        "RuleTakesOver", "page", Kind.RATIO_ABOVE, 1.5, floor=0.3, min_total=200, compares=True,
-        summary="The rule {rule} decides {value} of what is served at {placement} ({total} slots); before it was "
-        "{baseline}.",
-        todo="`rectrace rules pressure` shows what it does and what that costs by the model's scores. If nobody meant "
-        "it to, disable or correct it: `rectrace rules list` names its owner.",
+        "RulePressure", "page", Kind.RATIO_ABOVE, 1.5, floor=0.2, min_total=50, compares=True,
+        summary="Rules change what is served at {placement} far more than before: rule pressure {value}, was "
+        "{baseline}. {rule} decides {share_now} of the slots, before {share_before}.",
+        todo="`rectrace rules pressure` shows what rules do and what that costs by the model's scores. If nobody meant "
+        "it to, correct or disable the rule: `rectrace rules list` names its owner.",
     ),
     Definition(
         "LatencyHigh", "page", Kind.ABOVE, 1000, min_total=50, examples="slow",

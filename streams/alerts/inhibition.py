@@ -40,6 +40,7 @@ _SAYS: Final = {
     "StageLatencyShift": _LATE,
     "NoResponse": frozenset({"IncompleteTraces"}) | _STATISTICS,
     "EmptyResponses": frozenset({"ShortResponses"}) | _STATISTICS,
+    "ScoresDegenerate": frozenset({"RulePressure"}),  # where the model says nothing rules decide all
     "ShortResponses": _STATISTICS,
     "FallbackResponses": _STATISTICS,
     "LatencyHigh": frozenset({"LatencyShift"}),

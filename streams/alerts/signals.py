@@ -15,7 +15,7 @@ from schemas.alerts import AlertCounts, AlertState, PlacementCounts, StageCounts
 from schemas.parts import WINDOW_MS
 from streams.alerts.definitions import BUILT_IN
 from streams.alerts.model import Definition, Signal
-from streams.alerts.takeovers import LEAST, Takeovers
+from streams.alerts.pressures import Pressures
 from streams.alerts.text import number, percent
 from streams.alerts.thresholds import Thresholds
 from streams.alerts.yields import compared, flow
@@ -107,7 +107,7 @@ class CountedSignals:
             self._stages[Stage(stage.placement, stage.stage, stage.component)][stage.window] = stage
             self._events[stage.component][stage.window] += stage.n
             self._events[""][stage.window] += stage.n
-        self._takeovers = Takeovers(counts.slots)
+        self._pressures = Pressures(counts.pressures, counts.slots)
         for each in counts.latencies:
             self._latencies[Stage(each.placement, each.stage, each.component)][each.window] = each.p95, each.n
         for letter in counts.letters:  # broken bytes may name anything: only who also sends sound events is named
@@ -124,7 +124,7 @@ class CountedSignals:
         for name in ("ComponentSilent", "EventsMissing"):
             yield from self._missing(name, window, recent, history, _frozen(active, name))
         yield from self._yields(window, recent, history, _frozen(active, "YieldShift"))
-        yield from self._taken(window, recent, history)
+        yield from self._pressed(window, recent, history)
         yield from self._slow(window, history)
         yield from self._dead(window, recent)
 
@@ -225,13 +225,15 @@ class CountedSignals:
             text = {"percall": number(now.per_call), "before": number(before.per_call)}
             yield Signal(definition, where.labels, now.passed, now.calls, value, usual or None, text=text)
 
-    def _taken(self, window: int, recent: Sequence[int], history: Sequence[int]) -> Iterator[Signal]:
-        for each in self._takeovers.at(window, recent[-TRAFFIC:], history, LEAST_HISTORY):
-            if definition := self._of("RuleTakesOver", each.placement):
-                usual = None if each.before is None else max(each.before, LEAST)
-                text = {"value": percent(each.now), "baseline": percent(each.before or 0.0)}
-                labels = {"placement": each.placement, "rule": each.rule}
-                yield Signal(definition, labels, total=each.slots, value=each.now, baseline=usual, text=text)
+    def _pressed(self, window: int, recent: Sequence[int], history: Sequence[int]) -> Iterator[Signal]:
+        for each in self._pressures.at(window, recent[-TRAFFIC:], history, LEAST_HISTORY):
+            if definition := self._of("RulePressure", each.placement):
+                text = {
+                    "value": f"{each.now:.2f}", "baseline": f"{each.before or 0:.2f}", "rule": each.rule or "No rule",
+                    "share_now": percent(each.share_now), "share_before": percent(each.share_before),
+                }  # fmt: skip
+                labels = {"placement": each.placement}
+                yield Signal(definition, labels, total=each.requests, value=each.now, baseline=each.before, text=text)
 
     def _slow(self, window: int, history: Sequence[int]) -> Iterator[Signal]:
         names: tuple[str, ...]

@@ -152,7 +152,7 @@ def _ask_for_alerts(store: ClickHouseAlerts) -> None:
     assert [each.window for each in store.sealed(noon - 10, 2)] == [noon, noon + 10]
     assert store.newest_complete() == noon + 20
     counts = store.counts(noon, noon + 20)
-    assert all([counts.windows, counts.placements, counts.stages, counts.latencies, counts.slots])
+    assert all([counts.windows, counts.placements, counts.stages, counts.latencies, counts.pressures, counts.slots])
     assert store.examples("empty", {"placement": "cart"}, noon, noon + 20) == ["empty"]
     for kind in ("failed", "zero_out", "silent", "slow"):
         store.examples(kind, {"placement": "home", "stage": "scoring", "component": "ranker"}, noon, noon + 20)

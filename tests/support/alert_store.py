@@ -42,7 +42,7 @@ class MemoryAlertStore:
     """The AlertStore port in memory. What is saved goes through JSON, as it does in the real one."""
 
     windows: list[SealedWindow] = field(default_factory=list)
-    found: AlertCounts = field(default_factory=lambda: AlertCounts([], [], [], [], [], []))
+    found: AlertCounts = field(default_factory=lambda: AlertCounts([], [], [], [], [], [], []))
     request_ids: tuple[str, ...] = ("r-1", "r-2")
     evaluations: dict[Chain, dict[int, bytes]] = field(default_factory=lambda: {"sealed": {}, "ingest": {}})
     cursors: dict[tuple[str, Chain], int] = field(default_factory=dict)

@@ -22,7 +22,7 @@ def counts(
     p95: Callable[[int], float] = lambda number: 50.0,
 ) -> AlertCounts:
     """ann at home, window number by window number; none where n gives 0."""
-    made = AlertCounts(list(windows), [], [], [], [], [])
+    made = AlertCounts(list(windows), [], [], [], [], [], [])
     for window in made.windows:
         number = (window - T) // 10
         if asked := requests(number):

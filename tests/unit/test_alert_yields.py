@@ -19,7 +19,7 @@ FILTER = {"placement": "home", "stage": "filtering", "component": "eligibility"}
 
 
 def counts(n_in: Callable[[int], int], n_out: Callable[[int], int], n: int = 100, failed: int = 0) -> AlertCounts:
-    made = AlertCounts([T + 10 * number for number in range(N)], [], [], [], [], [])
+    made = AlertCounts([T + 10 * number for number in range(N)], [], [], [], [], [], [])
     for number, window in enumerate(made.windows):
         made.placements.append(PlacementCounts(window, "home", n, n, 0, 0, 0, 0))
         made.stages.append(
