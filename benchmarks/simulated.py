@@ -60,18 +60,21 @@ class Told(NamedTuple):
 
 @dataclass
 class Listener:
-    """Stands for Alertmanager: keeps the first of what it is sent again and again."""
+    """Stands for Alertmanager: of what it is sent again and again it keeps when it came first, and its newest words."""
 
     clock: Callable[[], float]
     told: list[Told] = field(default_factory=list)
-    _firing: dict[str, int] = field(default_factory=dict)  # when it started, by fingerprint
+    _known: dict[tuple[str, int], int] = field(default_factory=dict)  # place in told by fingerprint and start
 
     def send(self, notifications: Sequence[Notification]) -> None:
         for each in notifications:
             told = Told(self.clock(), each)
-            if told.fires and self._firing.get(each.fingerprint) != each.starts_at:
-                self._firing[each.fingerprint] = each.starts_at
+            known = self._known.get((each.fingerprint, each.starts_at))
+            if told.fires and known is None:
+                self._known[each.fingerprint, each.starts_at] = len(self.told)
                 self.told.append(told)
+            elif told.fires and known is not None:
+                self.told[known] = Told(self.told[known].at, each)
 
 
 class Simulation:

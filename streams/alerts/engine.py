@@ -46,6 +46,7 @@ BATCH: Final = 30  # windows judged by one read: less than the history that they
 MOST_BATCHES: Final = 20  # a tick; the next one goes on
 START_S: Final = 600  # the first time, so much is evaluated of what was sealed before
 SKIP_S: Final = 60  # a window that is not sealed so long after its end, while newer ones are, keeps them no longer
+EXPLAINED_S: Final = 60  # from when it fired
 EXAMPLES_FROM: Final = 6  # windows in which examples are looked for
 LONGEST_RETRY_S: Final = 60.0
 FRESH_S: Final = 20.0
@@ -131,6 +132,7 @@ class Engine:
             late = now - (each.window + WINDOW_S) > self.policy.late
             signals = self._signals(loaded, each.window, list(active.values()))
             active, changes = step(active, each.window, signals, describe, late=late)
+            active = {key: self._with_cause(state, each.window) for key, state in active.items()}
             active, changes = self._with_examples(active, changes, signals)
             done.append(
                 Evaluation(
@@ -150,15 +152,12 @@ class Engine:
         kinds = {signal.definition.name: signal.definition.examples for signal in signals}
         known, told = dict(active), []
         for change in changes:
-            state = change.state
+            state = known.get(change.state.fingerprint, change.state)
             kind = kinds.get(state.alert, "")
             if change.status == "firing" and kind and not state.examples:
                 last = state.recent[-1][0]
                 first = max(state.began, last - (EXAMPLES_FROM - 1) * WINDOW_S)
                 state = replace(state, examples=self._examples(kind, state.labels, first, last))
-            if change.status == "firing" and change.told and not state.changed:
-                state = replace(state, changed=self._explained(state))
-            if state is not change.state:
                 known[state.fingerprint] = state
             told.append(replace(change, state=state))
         return known, told
@@ -170,12 +169,15 @@ class Engine:
             log.warning("no examples for an alert: %s", error)
             return []
 
-    def _explained(self, state: AlertState) -> str:
+    def _with_cause(self, state: AlertState, window: int) -> AlertState:
+        """What fires and is told, with what changed; while too few requests name no cause, asked again for a while."""
+        if not state.told or state.changed or window - state.fired > EXPLAINED_S:
+            return state
         try:
-            return self.explain(state, state.recent[-1][0])
+            return replace(state, changed=self.explain(state, window))
         except Exception as error:  # whatever it is, the alert must go out
             log.warning("cannot say what changed for %s: %s", state.name, error)
-            return ""
+            return state
 
     def _watch_ingest(self, now: float) -> None:
         """Whether what is known is of now. What this chain calls a window is ten seconds of the clock."""

@@ -89,6 +89,35 @@ def test_it_carries_what_changed_when_it_began_as_long_as_it_fires(bench: Bench)
     assert told == {"filtering/stock drops more"}
 
 
+def test_while_nothing_explains_it_it_is_asked_again_for_a_minute_and_told_with_the_next_word(bench: Bench) -> None:
+    asked: list[int] = []
+
+    def explain(state: AlertState, window: int) -> str:
+        asked.append(window)
+        return "filtering/stock drops more" if window >= T + 50 else ""
+
+    bench.engine.explain = explain
+    bench.seal(*range(7))
+    bench.tick(T + 140)
+    told = [each.annotations.get("changed") for _, each in bench.receiver.sent]
+    assert told[0] is None
+    assert told[-1] == "filtering/stock drops more"
+    assert asked == [T + 30, T + 40, T + 50]
+
+
+def test_after_a_minute_it_is_asked_no_more(bench: Bench) -> None:
+    asked: list[int] = []
+
+    def explain(state: AlertState, window: int) -> str:
+        asked.append(window)
+        return ""
+
+    bench.engine.explain = explain
+    bench.engine.sources = [Scripted({T + 10 * number: {"home": 60} for number in range(12)})]
+    bench.seal(*range(12))
+    assert asked == [T + 10 * number for number in range(1, 8)]
+
+
 def test_what_cannot_be_explained_is_told_all_the_same(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     def explain(state: AlertState, window: int) -> str:
         raise Unavailable("ClickHouse is away")
