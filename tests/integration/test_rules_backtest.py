@@ -24,15 +24,17 @@ RULES = load_rules(Path(__file__).with_name("rules.yaml").read_text(), "rules.ya
 PERIOD = Period(incident.NOON.replace(hour=11), incident.NOON.replace(hour=13))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(clickhouse: str) -> Iterator[Client]:
     with clickhouse_connect.get_client(dsn=clickhouse) as client:
         yield client
 
 
-@pytest.fixture
-def made(client: Client, database: str) -> Database:
-    return incident.create(client, database)
+@pytest.fixture(scope="module")
+def made(client: Client) -> Iterator[Database]:
+    """Nobody changes it."""
+    yield incident.create(client, "test_backtest")
+    client.command("DROP DATABASE test_backtest SYNC")
 
 
 def test_frames_have_the_types_that_are_promised(made: Database) -> None:
@@ -70,8 +72,9 @@ def test_a_backtest_is_the_same_however_it_is_cut(made: Database, many: int) -> 
     assert hits == {"not-available": (9, 7, 1), "low-scores": (9, 6, 1), "slow": (10, 1, 1), "never": (9, 0, 0)}
 
 
-def test_the_catalogue_counts_as_it_was(made: Database) -> None:
+def test_the_catalogue_counts_as_it_was(client: Client, database: str) -> None:
     """An item that is sold out only after it was served was not at fault."""
+    made = incident.create(client, database)
     made.sink.write_catalog([CatalogRow("g1", incident.NOON_MS + 2_000, title="Linen Boxy Knit Top", available=False)])
     rule = Rule.model_validate(
         {"id": "a", "owner": "o", "message": "m", "scope": "item", "when": "item = 'g1' and not available"}
