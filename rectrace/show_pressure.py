@@ -25,7 +25,8 @@ _LEGEND: Final = (
 def pressure(placements: Sequence[dict[str, Any]], rules: Sequence[dict[str, Any]], width: int) -> RenderableType:
     """Placements, then rules, those with the most served slots first. Rows of Reader.pressure and .rule_pressure."""
     taken, slots, requests = (sum(row[name] for row in placements) for name in ("slots_by_rules", "slots", "requests"))
-    head = Text(f"{taken:,} of {slots:,} served slots ({share(taken / slots if slots else None)}) are there by a rule")
+    head = Text(f"{taken:,} of {slots:,} served slots ({share(taken / slots if slots else None)}) hold what a rule ")
+    head.append("boosted, pinned or injected")
     first, end = min(row["first"] for row in placements), max(row["end"] for row in placements)
     head.append(f"\n{requests:,} sealed requests from {first:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC", DIM)
     told = _rules(rules, width) if rules else Text("no rule matched any of them")
