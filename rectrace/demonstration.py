@@ -29,6 +29,7 @@ from rectrace.local.errors import LocalError
 from rectrace.local.ports import claim
 from rectrace.local.processes import Child, start
 from rectrace.local.stack import LocalStack, stop_signals
+from rectrace.terminal import share
 from sinks.clickhouse.migrate import migrate
 
 SPAN: Final = 5.0  # seconds that a rate is taken over
@@ -181,7 +182,7 @@ def _numbers(numbers: Numbers, statuses: list[Status]) -> RenderableType:
     top = show.table(*(f">{column}" for column in columns))
     top.add_row(
         f"{asked:.1f}", f"{numbers.requests:.1f}", f"{numbers.events:,.0f}",
-        _share(numbers.empty_rate), _share(numbers.fallback_rate), f"{numbers.open_requests:.0f}",
+        share(numbers.empty_rate), share(numbers.fallback_rate), f"{numbers.open_requests:.0f}",
         f"{numbers.lag:.0f}", f"{numbers.dead_letters:.0f}", f"{numbers.late:.0f}",
     )  # fmt: skip
     stages = Text("p95 in ms  ", "bold").append(
@@ -205,12 +206,9 @@ def _try(status: Status | None, parts: _Parts) -> Text:
         f"{prefix} why {status.request_id} --item {status.item}{where}",
         f"{prefix} requests --since 10m --user {status.user_id}{where}",
         f"{prefix} item {status.item} --since 5m{where}",
+        f"{prefix} rules pressure --since 5m{where}",
     ]
     return Text("try, in another terminal:\n", "bold") + Text("\n".join(f"  {each}" for each in commands))
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
 
 
 def _status(file: Path) -> Status | None:

@@ -1,4 +1,4 @@
-"""The terminal: a console that obeys no id, plain tables, times and numbers as they are shown everywhere."""
+"""The terminal: a console that obeys no id, plain tables, times, numbers and shares as they are shown everywhere."""
 
 from datetime import datetime
 from typing import Final
@@ -59,3 +59,8 @@ def moment(at: datetime) -> str:
 def number(value: float | None, digits: int = 0) -> str:
     """A number for a table cell; a dash where there is none."""
     return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def share(value: float | None) -> str:
+    """A share for a table cell, in percent; a dash where there is none."""
+    return "-" if value is None else f"{value:.1%}"

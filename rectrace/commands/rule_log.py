@@ -1,4 +1,4 @@
-"""`rectrace rules publish|disable|list|diff`: the rules that are in force."""
+"""`rectrace rules publish|disable|list|pressure|diff`: the rules that are in force."""
 
 import getpass
 from datetime import datetime
@@ -12,9 +12,11 @@ from rectrace.commands.common import (
     ClickHouse,
     Kafka,
     Since,
+    Until,
     clear_errors,
     fail,
     load,
+    moment,
     now,
     print_json,
     span,
@@ -97,7 +99,7 @@ def list_rules(
     as_json: AsJson = False,
     clickhouse: ClickHouse = None,
 ) -> None:
-    """List the rules in force: whose they are, since when, and what they found."""
+    """List the rules in force: whose they are, since when, what they found, and the served slots of those that act."""
     settings = load(clickhouse=clickhouse)
     rows = [row for row in _published(settings, now() - span(since)) if everything or not row["deleted"]]
     from rectrace import show_rule_log
@@ -109,6 +111,42 @@ def list_rules(
         console.print(show_rule_log.rules(rows, since, console.width))
     else:
         typer.echo("no rule is in force: `rectrace rules publish FILES` puts some", err=True)
+
+
+@app.command()
+def pressure(
+    since: Since = "1h",
+    until: Until = "",
+    placement: Annotated[str, typer.Option(help="At this placement.")] = "",
+    as_json: AsJson = False,
+    clickhouse: ClickHouse = None,
+) -> None:
+    """What rules do to what is served: how far from the model's order, at what cost, and which rules stand in each
+    other's way.
+
+    Counts what is sealed: up to some 25 seconds ago.
+    """
+    back, end = span(since), moment(until)
+    settings = load(clickhouse=clickhouse)
+    from rectrace import database, show_pressure
+    from schemas.rule_problems import nearest
+    from sinks.clickhouse.reader import Period
+
+    period = Period(end - back, end)
+    with clear_errors(settings), database.asking(settings) as reader:
+        known = reader.pressure(period)
+        placements = [row for row in known if placement in ("", row["placement"])]
+        if not known:
+            fail(f"no sealed requests in the {since} before {end:%Y-%m-%d %H:%M:%S} UTC")
+        if not placements:
+            names = sorted(row["placement"] for row in known)
+            fail(f"no requests at {placement!r} in that time{nearest(placement, names)}; there are {', '.join(names)}")
+        rules = reader.rule_pressure(period, placement)
+    if as_json:
+        print_json({"since": period.since, "until": period.until, "placements": placements, "rules": rules})
+    else:
+        console = show_pressure.console()
+        console.print(show_pressure.pressure(placements, rules, console.width))
 
 
 @app.command()

@@ -170,6 +170,15 @@ class Reader:
         """Every rule as it was published last, disabled ones last, and what it found from `since` on."""
         return self._rows(sql("rules_list", database=self._database), {"since": since})
 
+    def pressure(self, period: Period) -> list[Row]:
+        """What rules did to the lists of each placement, the one with the most requests first. Nothing sealed: none."""
+        return self._rows(sql("pressure", database=self._database), period.parameters)
+
+    def rule_pressure(self, period: Period, placement: str) -> list[Row]:
+        """What each rule did, the one with the most served slots first. placement: empty for all."""
+        query = sql("rule_pressure", database=self._database)
+        return self._rows(query, {**period.parameters, "placement": placement})
+
     def _trace_query(self) -> str:
         parts = (
             f"(SELECT * REPLACE (toDateTime(0, 'UTC') AS window) FROM {self._database}.landing "

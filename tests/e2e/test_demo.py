@@ -107,6 +107,12 @@ def test_from_the_screen_to_the_story_of_one_item(demo: Demo) -> None:
     told = json.loads(demo.ask("item", item, "--since", "5m", "--json"))
     assert sum(ending["now"] for ending in told["endings"]) == told["candidacies"] <= told["requests"]
 
+    rules = json.loads(demo.ask("rules", "pressure", "--since", "5m", "--json"))
+    assert all(0 < placement["rule_pressure"] < 1 for placement in rules["placements"])
+    assert {rule["rule"] for rule in rules["rules"] if rule["slot_share"]} >= {"boost_new_season", "boost_house_brand"}
+    assert sum(rule["excluded"] for rule in rules["rules"] if rule["rule"] == "recall_2417") > 0
+    assert any(rule["against"].get("bury_low_rated") for rule in rules["rules"]), "buried before they are boosted"
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:

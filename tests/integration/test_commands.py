@@ -31,6 +31,7 @@ COMMANDS = {
     "dlq-list": ["dlq", "list"],
     "dlq-list-reason": ["dlq", "list", "--reason", "missing_field", "--topic", "rectrace.stages"],
     "rules-backtest": ["rules", "backtest", str(Path(__file__).with_name("rules.yaml")), "--since", "2m", *UNTIL[2:]],
+    "rules-pressure": ["rules", "pressure", "--since", "2m", *UNTIL[2:]],
 }
 NARROW = [
     "why-whole",
@@ -41,6 +42,7 @@ NARROW = [
     "item",
     "dlq-list",
     "rules-backtest",
+    "rules-pressure",
 ]
 AS_JSON = ["why-whole", "why-whole-dropped", "why-orphan", "requests-item", "item", "dlq-list", "rules-backtest"]
 

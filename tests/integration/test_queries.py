@@ -105,6 +105,10 @@ def _ask_all(reader: Reader) -> None:
         assert reader.item_traffic(*asked)["now"] > 0
         assert sum(row["now"] for row in reader.item_fates(*asked)) > 0
         assert [row["source"] for row in reader.item_sources(*asked)] == ["ann"]
+    assert {row["placement"]: row["requests"] for row in reader.pressure(PERIOD)} == {"home": 5, "cart": 1}
+    assert {row["rule"]: row["slots"] for row in reader.rule_pressure(PERIOD, "")} == {
+        "boost_new_season": 2, "pin_campaign": 2,
+    }  # fmt: skip
     assert reader.segments(PERIOD) == ["country=DE", "country=FR"]
     assert reader.catalog(["g3", "nobody"])["g3"]["title"] == "Quilted Ski Jacket"
     assert len(reader.dead_letters(timedelta(hours=1), datetime.now(UTC), limit=10)) == 3

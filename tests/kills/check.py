@@ -13,7 +13,9 @@ from tests.kills.truth import (
     Trace,
     Truth,
     outcome_counts,
+    pressure_counts,
     rule_counts,
+    rule_pressure_counts,
     segment_counts,
     stage_counts,
 )
@@ -64,6 +66,8 @@ def compare(client: Client, database: str, truth: Truth) -> Findings:
     _compare_counts("stage_metrics", query(_STAGES), stage_counts(traces), findings)
     _compare_counts("segment_metrics", query(_SEGMENTS), segment_counts(traces), findings)
     _compare_counts("item_outcomes", query(_OUTCOMES), outcome_counts(traces), findings)
+    _compare_counts("pressure", query(_PRESSURE), pressure_counts(traces), findings)
+    _compare_counts("rule_pressure", query(_RULE_PRESSURE), rule_pressure_counts(traces), findings)
     hits = rule_counts(traces)
     _compare_counts("rule_hits", query(_RULE_HITS), hits, findings)
     violations: Counter[Cell] = Counter()
@@ -171,6 +175,18 @@ SELECT toUnixTimestamp(window), placement, segment, item, map(
     'n', sum(n), 'served', sumIf(n, fate = 'served'), 'position_sum', sumIf(position_sum, fate = 'served')
 )
 FROM $item_outcomes GROUP BY window, placement, segment, item
+"""
+_PRESSURE = """
+SELECT toUnixTimestamp(window), placement, map(
+    'requests', sum(requests), 'judged', sum(judged), 'slots', sum(slots), 'slots_by_rules', sum(slots_by_rules),
+    'adjusted', sum(adjusted)
+)
+FROM $pressure GROUP BY window, placement
+"""
+_RULE_PRESSURE = """
+SELECT toUnixTimestamp(window), placement, rule,
+    map('requests', sum(requests), 'boosted', sum(boosted), 'slots', sum(slots))
+FROM $rule_pressure GROUP BY window, placement, rule
 """
 _RULE_HITS = """
 SELECT toUnixTimestamp(window), rule, arrayElement(mapValues(grouped), 1), map('judged', sum(judged), 'hit', sum(hit))

@@ -11,6 +11,7 @@ from schemas.pipeline import STAGE_RANK
 ITEMS = 60
 COUNTRIES = ("DE", "FR", "US")
 SOURCES = ("ann", "popular")
+RULE = "boost_first"  # moves the first candidate at home
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def _journey(rng: random.Random, request_id: str) -> list[dict[str, Any]]:
         {"stage": "scoring", "component": "ranker", "items": kept, "scores": [round(rng.random(), 4) for _ in kept]}
     )
     if home:
-        stages.append({"stage": "ordering", "component": "diversity", "items": ranked, "duration_ms": 1.5})
+        boosts = [{"rule_id": RULE, "item": item, "action": "boost", "delta": 0.5} for item in ranked[:1]]
+        ordered = {"stage": "ordering", "component": "diversity", "items": ranked, "duration_ms": 1.5}
+        stages.append({**ordered, "adjustments": boosts})
     stages.append({"stage": "response", "component": "api", "items": ranked[:k]})
     if rng.random() < 0.5:  # known to the join: it closes at once; else it settles
         stages[0]["expects"] = sorted({stage["component"] for stage in stages[1:]})

@@ -155,12 +155,48 @@ def rule_counts(traces: Iterable[Trace]) -> Counter[Cell]:
     return +counts
 
 
+def pressure_counts(traces: Iterable[Trace]) -> Counter[Cell]:
+    """By window, placement and measure; no request of the traffic is answered by a fallback."""
+    counts: Counter[Cell] = Counter()
+    for trace, request in _with_request(traces):
+        response, moves = _response(trace), _moves(trace)
+        served = response.items if response else []
+        scored = any(stage.items for (name, _, _), stage in trace.stages.items() if name == "scoring")
+        measures = {
+            "requests": 1,
+            "judged": scored and bool(served),
+            "slots": len(served),
+            "slots_by_rules": sum(move["item"] in served for move in moves),
+            "adjusted": bool(moves),
+        }
+        for name, value in measures.items():
+            counts[(trace.window, request["placement"], name)] += int(value)
+    return +counts
+
+
+def rule_pressure_counts(traces: Iterable[Trace]) -> Counter[Cell]:
+    """By window, placement, rule and measure."""
+    counts: Counter[Cell] = Counter()
+    for trace, request in _with_request(traces):
+        response = _response(trace)
+        for move in _moves(trace):  # one a request
+            place = (trace.window, request["placement"], move["rule_id"])
+            counts[(*place, "requests")] += 1
+            counts[(*place, "boosted")] += 1
+            counts[(*place, "slots")] += response is not None and move["item"] in response.items
+    return +counts
+
+
 def _with_request(traces: Iterable[Trace]) -> Iterator[tuple[Trace, Mapping[str, Any]]]:
     return ((trace, trace.request.body) for trace in traces if trace.request is not None)
 
 
 def _response(trace: Trace) -> Stage | None:
     return next((stage for identity, stage in trace.stages.items() if identity[0] == "response"), None)
+
+
+def _moves(trace: Trace) -> list[Mapping[str, Any]]:
+    return [move for stage in trace.stages.values() for move in stage.body.get("adjustments", ())]
 
 
 def _mentioned(stage: Stage) -> Iterator[str]:

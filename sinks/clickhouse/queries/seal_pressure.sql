@@ -1,11 +1,12 @@
 -- Per placement: how far what was served is from the model's order, and what that cost by its scores.
 --
--- The model is the last scoring component that gave scores; of what it scored more than once the highest attempt counts,
--- in it the best score. M is what it scored by descending score, ties in list order; L is the slate, K long.
+-- The model is the last scoring component that gave scores; of what it scored more than once the highest attempt
+-- counts, in it the best score. M is what it scored by descending score, ties in list order; L is the slate, K long.
 --   RBO at depth K, of its maximum: (1 - p) / (1 - p^K) * sum over d = 1..K of p^(d-1) |M_1:d and L_1:d| / d, p = 0.9.
 --   An item at place j of L and rank r of M is in the intersections from max(r, j) on, so it adds
 --   weights(K) - weights(max(r, j) - 1), where weights(n) = sum over d = 1..n of p^(d-1) / d.
---   DCG: sum of gain / log2(place + 1), gain = score - min(0, the lowest of M), 0 of what was not scored, or served before.
+--   DCG: sum of gain / log2(place + 1), gain = score - min(0, the lowest of M), 0 of what was not scored, or served
+--   before.
 -- A table of 500 weights will do: those beyond add less than 1e-22.
 INSERT INTO $database.pressure_runs
 $moves,
@@ -88,32 +89,34 @@ $moves,
             arraySum((score, pair) -> (score - lowest) / log2(pair.2 + 1), found_scores, found) AS gained,
             judged AND ideal > 0 AS has_regret,
             -- what the last filter that worked let through, less what rules took out; and what business logic had left
-            arrayFilter(
-                s -> s.1 = 'filtering' AND s.3 NOT IN ('timeout', 'error') AND (s.4 OR s.5 IS NOT NULL),
-                arrayMap(s -> (s.stage, s.component, s.status, s.has_items, s.n_out, s.items), stages)
-            ) AS filters,
-            arrayFilter(s -> s.2 = filters[-1].2, filters) AS last_filter,
-            greatest(arrayMax(s -> ifNull(s.5, 0), last_filter), length(arrayDistinct(arrayFlatten(last_filter.6)))) AS passed,
-            length(arrayDistinct(arrayFlatten(arrayMap(
-                s -> if(s.stage != 'business_logic', [], arrayConcat(
-                    arrayFlatten(mapValues(s.dropped)), arrayFilter(a -> a.action = 'drop', s.adjustments).item
-                )),
-                stages
-            )))) + arraySum(unnamed.n) AS excluded,
+            arrayMap(
+                (status, has_items, n_out) -> status NOT IN ('timeout', 'error') AND (has_items OR n_out IS NOT NULL),
+                stages.status, stages.has_items, stages.n_out
+            ) AS worked,
             arrayLast(
-                s -> s.1,
-                arrayMap(
-                    s -> (
-                        s.stage = 'business_logic' AND s.status NOT IN ('timeout', 'error') AND (s.has_items OR s.n_out IS NOT NULL),
-                        ifNull(s.n_out, length(s.items))
-                    ),
-                    stages
-                )
-            ) AS arranged,
-            notEmpty(filters) OR arranged.1 AS constrained,
-            excluded > 0 AND arranged.1 AND arranged.2 < k AS left_short,
-            left_short OR (notEmpty(filters) AND passed < excluded + k) AS over,
-            over OR (notEmpty(filters) AND passed < excluded + 2 * k) AS over_2k,
+                (component, stage, works) -> works AND stage = 'filtering', stages.component, stages.stage, worked
+            ) AS last_filter,
+            arrayMap(
+                (component, stage, works) -> works AND stage = 'filtering' AND component = last_filter,
+                stages.component, stages.stage, worked
+            ) AS filtering,
+            has(filtering, 1) AS filtered,
+            greatest(
+                arrayMax((n_out, counts) -> if(counts, ifNull(n_out, 0), 0), stages.n_out, filtering),
+                length(arrayDistinct(arrayFlatten(arrayFilter((items, counts) -> counts, stages.items, filtering))))
+            ) AS passed,
+            length(arrayDistinct(arrayFlatten(arrayMap(
+                (stage, dropped, adjustments) -> if(stage != 'business_logic', [], arrayConcat(
+                    arrayFlatten(mapValues(dropped)), arrayFilter(a -> a.action = 'drop', adjustments).item
+                )),
+                stages.stage, stages.dropped, stages.adjustments
+            )))) + arraySum(unnamed.n) AS excluded,
+            arrayLastIndex((stage, works) -> works AND stage = 'business_logic', stages.stage, worked) AS arranging,
+            ifNull(stages.n_out[arranging], length(stages.items[arranging])) AS arranged,
+            filtered OR arranging > 0 AS constrained,
+            excluded > 0 AND arranging > 0 AND arranged < k AS left_short,
+            left_short OR (filtered AND passed < excluded + k) AS over,
+            over OR (filtered AND passed < excluded + 2 * k) AS over_2k,
             length(arrayDistinct(moves.rule)) AS matching
         FROM places
     )
