@@ -1,7 +1,7 @@
 """Sealed traffic for alerts: a recommender with two sources and a ranker, and what is wrong with it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.parts import Part
@@ -22,35 +22,51 @@ class Wrong:
     slow_ms: float = 0.0
 
 
+HEALTHY = Wrong()
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """n requests of one window that are alike, the first ones with what is wrong."""
+
+    n: int
+    wrong: Wrong = HEALTHY
+    placement: str = "home"
+    segments: Mapping[str, str] = field(default_factory=dict)
+
+    def requests(self, window: int) -> Iterator[Part]:
+        name = "-".join([self.placement, *self.segments.values(), str(window)])
+        for number in range(self.n):
+            yield self._request(f"{name}-{number}", window * 1000 + number * 9_000 // self.n, (number + 0.5) / self.n)
+
+    def _request(self, request_id: str, at: int, share: float) -> Part:
+        wrong = self.wrong
+        events: list[bytes] = []
+
+        def add(stage: str, component: str, **fields: Any) -> None:
+            events.append(raw(request_id, stage, component, ts=at, **fields))
+
+        items = ["g1", "g2", "g3"]
+        timeout, empty = share < wrong.ranker_timeout, share < wrong.empty
+        add("request", "api", placement=self.placement, k=3, expects=EXPECTS, segments=self.segments)
+        if share >= wrong.ann_silent:
+            add("retrieval", "ann", items=[] if share < wrong.ann_empty else items, duration_ms=10)
+        add("retrieval", "popular", items=items, duration_ms=5)
+        if timeout:
+            add("scoring", "ranker", status="timeout", error="no answer in time", duration_ms=200)
+        else:
+            add("scoring", "ranker", items=items, duration_ms=20)
+        served = [] if empty else items
+        served_by = "fallback" if timeout else "primary"
+        add("response", "api", items=served, served_by=served_by, duration_ms=40 + wrong.slow_ms)
+        return part([event(data, at + 1, offset=number) for number, data in enumerate(events)])
+
+
 def requests(window: int, n: int, wrong: Wrong, placement: str = "home") -> Iterator[Part]:
     """n requests of one window, the first ones with what is wrong."""
-    for number in range(n):
-        share = (number + 0.5) / n
-        yield _request(f"{placement}-{window}-{number}", window * 1000 + number * 9_000 // n, share, wrong, placement)
+    return Crowd(n, wrong, placement).requests(window)
 
 
-def _request(request_id: str, at: int, share: float, wrong: Wrong, placement: str) -> Part:
-    events: list[bytes] = []
-
-    def add(stage: str, component: str, **fields: Any) -> None:
-        events.append(raw(request_id, stage, component, ts=at, **fields))
-
-    items = ["g1", "g2", "g3"]
-    timeout, empty = share < wrong.ranker_timeout, share < wrong.empty
-    add("request", "api", placement=placement, k=3, expects=EXPECTS)
-    if share >= wrong.ann_silent:
-        add("retrieval", "ann", items=[] if share < wrong.ann_empty else items, duration_ms=10)
-    add("retrieval", "popular", items=items, duration_ms=5)
-    if timeout:
-        add("scoring", "ranker", status="timeout", error="no answer in time", duration_ms=200)
-    else:
-        add("scoring", "ranker", items=items, duration_ms=20)
-    served = [] if empty else items
-    add("response", "api", items=served, served_by="fallback" if timeout else "primary", duration_ms=40 + wrong.slow_ms)
-    return part([event(data, at + 1, offset=number) for number, data in enumerate(events)])
-
-
-HEALTHY = Wrong()
 _COPIED = ("segment_metrics_runs", "stage_metrics_runs", "sealed")  # what makes it visible last
 
 
@@ -76,6 +92,12 @@ class Traffic:
             else:
                 self.database.seal.seal_empty(self.window, self.window)
             self.window += 10
+
+    def mixed(self, *crowds: Crowd) -> None:
+        """One window in which all of them come."""
+        self.database.land(each for crowd in crowds for each in crowd.requests(self.window))
+        self.database.seal.seal(self.window)
+        self.window += 10
 
     def repeat(self, windows: int) -> None:
         """The counts of the window before, over and over: much cheaper than to land and seal as much."""
