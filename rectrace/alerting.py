@@ -23,6 +23,7 @@ from streams.alerts.segments import Segments
 from streams.alerts.signals import BuiltIn
 from streams.alerts.text import Links
 from streams.alerts.thresholds import BadThresholds, Thresholds
+from streams.alerts.weeks import Weeks
 from streams.metrics import Metrics
 
 # What tells of an alert, as `rectrace changed` does.
@@ -74,6 +75,7 @@ def engine(settings: Settings, client: Client, metrics: Metrics) -> Engine:
             Experiments(store.distributions, known, settings.experiments),
             Budgets(store.trends, known),
             Segments(store.trends, known),
+            Weeks(store.trends, known),
         ],
         targets={target.name: target for target in targets},
         thresholds=known,

@@ -7,7 +7,7 @@ class SpentCounts(NamedTuple):
     """Requests of one placement over several spans that end together, in the order in which they were asked for."""
 
     placement: str
-    since: int  # the first window of which anything is known, of any placement
+    known: list[int]  # windows of which anything is known, of any placement
     bad: list[int]  # no response, an empty one or the fallback
     total: list[int]
 
@@ -30,4 +30,12 @@ class SegmentCounts(NamedTuple):
     segment: str  # name=value
     time: int  # 0: the usual time; from 1 on the slots after it
     since: int  # the first window with any
+    counts: BadCounts
+
+
+class WeekCounts(NamedTuple):
+    """Requests at one placement in one slot, so many weeks ago."""
+
+    weeks: int  # 0: now
+    placement: str  # empty where nothing was asked
     counts: BadCounts

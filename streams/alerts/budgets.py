@@ -18,6 +18,7 @@ from streams.alerts.thresholds import Thresholds
 from streams.detect.burn import HOUR, PERIOD_S, WORKBOOK, BurnWindow, Counts, burning
 
 FAST: Final = tuple(window for window in WORKBOOK if window.severity == "page")
+LEAST: Final = 0.5  # of a span must be known: not of the first minutes, nor after days without rectrace
 SLOW: Final = tuple(window for window in WORKBOOK if window.severity == "ticket")
 
 
@@ -57,7 +58,7 @@ class BudgetSignals:
             for definition, windows in _judged(window):
                 here = self._thresholds.of(definition, each.placement)
                 if here is not None:
-                    yield _signal(here, each, _known(each, window), windows)
+                    yield _signal(here, each, _counts(each, window), windows)
 
 
 def spans(window: int) -> list[int]:
@@ -72,10 +73,10 @@ def _judged(window: int) -> Iterator[tuple[Definition, Sequence[BurnWindow]]]:
         yield BUDGET_BURN_SLOW, SLOW
 
 
-def _known(spent: SpentCounts, window: int) -> dict[int, Counts]:
-    """By span, those that rectrace has seen all of."""
-    counts = zip(spans(window), spent.bad, spent.total, strict=True)
-    return {span: Counts(bad, total) for span, bad, total in counts if spent.since <= window + WINDOW_S - span}
+def _counts(spent: SpentCounts, window: int) -> dict[int, Counts]:
+    """By span, those that are known well enough."""
+    listed = zip(spans(window), spent.known, spent.bad, spent.total, strict=True)
+    return {span: Counts(bad, total) for span, known, bad, total in listed if known * WINDOW_S >= LEAST * span}
 
 
 def _signal(

@@ -62,7 +62,9 @@ _MISSING: Final = frozenset({"ComponentSilent", "EventsMissing", "YieldShift"})
 _UPSTREAM: Final = frozenset({"StageFailing", "ComponentSilent", "SourceEmpty", "EventsMissing"})
 _METRICS: Final = ("failed", "no_response", "fallback", "empty", "short")  # the more telling one first
 # What is judged every five minutes is known that much later; a burning budget may begin at any time of an incident.
-_LATER: Final = {"SegmentWorse": 300, "SharesUnusual": 300, "BudgetBurn": 10**9, "BudgetBurnSlow": 10**9}
+_LATER: Final = {
+    "SegmentWorse": 300, "SharesUnusual": 300, "TrafficUnusual": 300, "BudgetBurn": 10**9, "BudgetBurnSlow": 10**9
+}  # fmt: skip
 
 
 def inhibitor(child: AlertState, firing: Iterable[AlertState]) -> AlertState | None:
@@ -103,6 +105,8 @@ def _says(parent: AlertState, child: AlertState) -> bool:
         return "placement" in child.labels
     if parent.alert == "SegmentWorse" and child.alert == "SegmentWorse":
         return parent.labels.get("segment") == child.labels.get("segment") and _metric(parent) < _metric(child)
+    if parent.alert == "SharesUnusual" and child.alert == "SharesUnusual":
+        return _metric(parent) < _metric(child)
     if parent.labels.get("placement") is not None and child.alert in _SAYS.get(parent.alert, ()):
         return parent.alert != "YieldShift" or parent.severity == "page" or child.alert not in _SYMPTOMS
     if parent.alert not in _TELLING or child.alert not in _TELLING:

@@ -38,7 +38,7 @@ TRAFFIC_UNUSUAL: Final = Definition(
 SHARES_UNUSUAL: Final = Definition(
     "SharesUnusual", "ticket", Kind.ABOVE, 0.01, min_total=200, needed=3, of=3, quiet=2, every=SLOT, stale=_STALE,
     examples="metric",
-    summary="{actual} of the responses at {placement} {what} ({bad} of {total} in five minutes); at this time of the "
+    summary="{actual} of the requests at {placement} {what} ({bad} of {total} in five minutes); at this time of the "
     "week {usual} are usual (the median of {weeks} weeks).",
     todo="`rectrace changed {metric} --since 1h --against 1d` shows where they come from.",
 )  # fmt: skip

@@ -160,8 +160,9 @@ def _ask_for_alerts(store: ClickHouseAlerts) -> None:
         assert store.examples("segment", {"segment": segment, "metric": "empty"}, noon, noon + 20) == examples
     assert store.examples("segment", {"segment": "experiment.ranker=v2", "metric": "failed"}, noon, noon + 20) == []
     (cart, home) = store.trends.spent(noon + 20, [30, 3_600])
-    assert (cart.placement, home.placement, home.since) == ("cart", "home", noon - 50)
+    assert (cart.placement, home.placement, home.known) == ("cart", "home", [3, 7])
     assert {each.segment for each in store.trends.segments(noon - 50, noon, noon + 20)} >= {"", "country=DE"}
+    assert store.trends.weeks(noon + 20, 1) == []
     found = store.distributions
     assert {each.component for each in found.spreads(noon, noon + 20)} == {"ranker"}
     assert {each.component for each in found.scores(noon, noon + 20)} == {"ranker"}

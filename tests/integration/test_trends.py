@@ -15,6 +15,7 @@ from streams.alerts.model import SignalSource
 from streams.alerts.segments import Segments
 from streams.alerts.signals import BuiltIn
 from streams.alerts.thresholds import Thresholds
+from streams.alerts.weeks import Weeks
 from streams.metrics import Metrics
 from tests.support.alert_store import MemoryNotifier
 from tests.support.alert_traffic import HEALTHY, Crowd, Traffic, Wrong
@@ -33,7 +34,7 @@ class Bench:
         self.receiver = MemoryNotifier()
         known = Thresholds()
         trends = self.store.trends
-        sources: list[SignalSource] = [Budgets(trends, known), Segments(trends, known)]
+        sources: list[SignalSource] = [Budgets(trends, known), Segments(trends, known), Weeks(trends, known)]
         if pages:
             sources.append(BuiltIn(self.store, known))
         self.engine = Engine(self.store, sources, {"am": self.receiver}, known, Metrics(CollectorRegistry()))
@@ -108,8 +109,8 @@ def test_bad_requests_are_counted_over_each_span(db: Database) -> None:
     bench.traffic.repeat(1)
     last = bench.traffic.window - 10
     cart, home = bench.store.trends.spent(last, [20, 30, 60, 3_600])
-    assert cart == ("cart", START, [0, 0, 0, 0], [0, 0, 30, 600])
-    assert home == ("home", START, [0, 10, 16, 130], [0, 20, 80, 1_220])
+    assert cart == ("cart", [0, 1, 4, 61], [0, 0, 0, 0], [0, 0, 30, 600])
+    assert home == ("home", [0, 1, 4, 61], [0, 10, 16, 130], [0, 20, 80, 1_220])
 
 
 def test_a_page_says_the_budget_that_burns_because_of_it(db: Database) -> None:
@@ -156,3 +157,60 @@ def test_segments_that_are_all_alike_say_nothing(db: Database) -> None:
     bench.flow(75, Crowd(80, segments=DE), Crowd(80, segments=FR), evaluate=False)
     bench.flow(25, Crowd(80, bad, segments=DE), Crowd(80, bad, segments=FR))
     assert (bench.told, bench.active()) == ([], [])
+
+
+# Weeks
+
+
+def remembered(db: Database, weeks: int, *, pages: bool = True) -> Bench:
+    """Five minutes as usual, and hours as usual in so many weeks before."""
+    bench = Bench(db, pages=pages)
+    bench.traffic.mixed(*USUAL)
+    bench.traffic.remember(400, weeks)
+    bench.traffic.repeat(29)
+    return bench
+
+
+USUAL = [Crowd(96, Wrong(empty=1 / 96)), Crowd(20, placement="cart")]
+FEW = [Crowd(48), Crowd(20, placement="cart")]
+
+
+def test_traffic_that_is_unusual_for_the_time_of_the_week_is_a_ticket_and_ends(db: Database) -> None:
+    bench = remembered(db, 4)
+    bench.flow(14, *FEW)
+    assert bench.told == []
+    bench.flow(2, *FEW)
+    name = "TrafficUnusual placement=home"
+    assert bench.told == [(name, "firing")]
+    assert bench.changes[0].state.annotations["summary"] == (
+        "home got 1,440 requests in five minutes; at this time of the week 2,880 are usual (the median of 4 weeks)."
+    )
+    bench.flow(14, *USUAL)
+    assert bench.told == [(name, "firing"), (name, "resolved")]
+
+
+def test_with_too_few_weeks_nothing_is_said(db: Database) -> None:
+    bench = remembered(db, 2)
+    bench.flow(20, *FEW)
+    assert (bench.told, bench.active()) == ([], [])
+
+
+def test_no_request_of_anybody_is_unusual(db: Database) -> None:
+    bench = remembered(db, 3, pages=False)
+    bench.traffic.flow(1, rate=0)
+    bench.traffic.repeat(89)
+    bench.tick()
+    assert bench.told == [(f"TrafficUnusual placement={placement}", "firing") for placement in ("cart", "home")]
+
+
+def test_a_slot_counts_where_all_of_it_is_known(db: Database) -> None:
+    bench = remembered(db, 2)
+    last = START + 290
+    found = {(week.weeks, week.placement): week.counts for week in bench.store.trends.weeks(last, 5)}
+    assert found == {(weeks, place): counts for weeks in (0, 1, 2) for place, counts in (
+        ("cart", (600, 600, 0, 0, 0, 0)), ("home", (2_880, 2_880, 30, 30, 0, 0))
+    )}  # fmt: skip
+    week_ago = last - 7 * 86_400
+    db.client.command(f"DELETE FROM {db.name}.sealed WHERE toUnixTimestamp(window) = {week_ago}")
+    assert {week.weeks for week in bench.store.trends.weeks(last, 5)} == {0, 2}
+    assert {week.weeks for week in bench.store.trends.weeks(last + 10, 5)} == {2}  # the next window is not sealed yet

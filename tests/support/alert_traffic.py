@@ -1,6 +1,6 @@
 """Sealed traffic for alerts: a recommender with two sources and a ranker, and what is wrong with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,11 +101,20 @@ class Traffic:
 
     def repeat(self, windows: int) -> None:
         """The counts of the window before, over and over: much cheaper than to land and seal as much."""
+        self._copy(range(10, 10 * windows + 1, 10))
+        self.window += 10 * windows
+
+    def remember(self, windows: int, weeks: int) -> None:
+        """The counts of the window before, as those of so many windows from it on, in each of so many earlier weeks."""
+        self._copy(10 * number - 7 * 86_400 * back for back in range(1, weeks + 1) for number in range(windows))
+
+    def _copy(self, apart: Iterable[int]) -> None:
+        """apart: seconds after the window before."""
+        parameters = {"before": self.window - 10, "apart": list(apart)}
         for table in _COPIED:
             name = f"{self.database.name}.{table}"
             self.database.client.command(
-                f"INSERT INTO {name} SELECT * REPLACE (window + 10 * arrayJoin(range(1, {{ends:UInt32}})) AS window) "
+                f"INSERT INTO {name} SELECT * REPLACE (window + arrayJoin({{apart:Array(Int32)}}) AS window) "
                 f"FROM (SELECT * FROM {name} WHERE toUnixTimestamp(window) = {{before:UInt32}})",
-                parameters={"before": self.window - 10, "ends": windows + 1},
+                parameters=parameters,
             )
-        self.window += 10 * windows

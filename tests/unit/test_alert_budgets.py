@@ -14,14 +14,14 @@ from streams.alerts.thresholds import Thresholds
 from streams.detect.burn import HOUR
 
 T = 1_700_000_100 // 300 * 300 - 10  # the last window of five minutes
-DAYS = 40 * 24 * HOUR
 
 
-def spent(window: int, bad: float, *, quiet: Sequence[int] = (), since: int = T - DAYS) -> SpentCounts:
-    """100 requests a second of which a share is always bad, but in spans of these lengths."""
+def spent(window: int, bad: float, *, quiet: Sequence[int] = (), known: int = 40 * 24 * HOUR) -> SpentCounts:
+    """100 requests a second of which a share is always bad, but in spans of these lengths; known: for how long, s."""
     lengths = spans(window)
     counts = [0 if length in quiet else round(100 * length * bad) for length in lengths]
-    return SpentCounts("home", since, counts, [100 * length for length in lengths])
+    windows = [min(length, known) // 10 for length in lengths]
+    return SpentCounts("home", windows, counts, [100 * length for length in lengths])
 
 
 def signals(
@@ -49,10 +49,10 @@ def test_it_is_over_when_the_short_window_is_good_again() -> None:
     assert fires(spent(T, 0.2, quiet=[HOUR // 12, HOUR // 2, 2 * HOUR, 6 * HOUR])) == []
 
 
-def test_a_span_that_nobody_has_seen_all_of_says_nothing() -> None:
-    assert fires(spent(T, 0.5, since=T + 20 - HOUR)) == []
-    assert fires(spent(T, 0.5, since=T + 10 - HOUR)) == ["BudgetBurn"]
-    assert fires(spent(T, 0.05, since=T - 25 * HOUR)) == ["BudgetBurnSlow"]
+def test_a_span_of_which_less_than_half_is_known_says_nothing() -> None:
+    assert fires(spent(T, 0.5, known=HOUR // 2 - 10)) == []
+    assert fires(spent(T, 0.5, known=HOUR // 2)) == ["BudgetBurn"]
+    assert fires(spent(T, 0.05, known=12 * HOUR)) == ["BudgetBurnSlow"]
 
 
 def test_the_objective_is_a_setting() -> None:

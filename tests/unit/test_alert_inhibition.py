@@ -37,6 +37,11 @@ def segment(placement: str = "home", name: str = "country=DE", metric: str = "em
     return AlertState("SegmentWorse", known, "ticket", "firing", began, [(began, "b")])
 
 
+def unusual(metric: str = "empty", began: int = T) -> AlertState:
+    labels = {"placement": "home", "metric": metric}
+    return AlertState("SharesUnusual", labels, "ticket", "firing", began, [(began, "b")])
+
+
 LETTERS = AlertState("DeadLetters", {"component": "ann"}, "ticket", "firing", T, [(T, "b")])
 RULE = AlertState("rule_ski", {"placement": "home"}, "page", "firing", T, [(T, "b")])
 
@@ -102,6 +107,15 @@ RULE = AlertState("rule_ski", {"placement": "home"}, "page", "firing", T, [(T, "
         (segment(metric="failed"), segment(placement=""), True),
         (segment(name="", metric="failed"), segment(name=""), True),
         (segment(name="", metric="failed"), segment(placement="cart", name=""), False),
+        # so does what is unusual for the time of the week
+        (fires("EmptyResponses"), unusual(began=T + 400), True),
+        (segment(), unusual(), True),
+        (unusual(), unusual(metric="short"), True),
+        (unusual(metric="short"), unusual(), False),
+        (unusual(), fires("EmptyResponses"), False),
+        (fires("TrafficCollapse"), fires("TrafficUnusual", began=T + 400), True),
+        (fires("TrafficUnusual"), fires("TrafficCollapse"), False),
+        (fires("TrafficUnusual"), unusual(), False),
         (RULE, fires("EmptyResponses"), False),
         (fires("StageFailing", "ann"), RULE, False),
     ],
