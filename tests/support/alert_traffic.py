@@ -1,6 +1,6 @@
 """Sealed traffic for alerts: a recommender with two sources and a ranker, and what is wrong with it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,11 @@ class Wrong:
 
     ann_empty: float = 0.0
     ann_silent: float = 0.0
+    popular_empty: float = 0.0
     ranker_timeout: float = 0.0
+    constant: float = 0.0  # scores
     empty: float = 0.0
+    no_response: float = 0.0
     slow_ms: float = 0.0
 
 
@@ -33,6 +36,7 @@ class Crowd:
     wrong: Wrong = HEALTHY
     placement: str = "home"
     segments: Mapping[str, str] = field(default_factory=dict)
+    k: int = 3
 
     def requests(self, window: int) -> Iterator[Part]:
         name = "-".join([self.placement, *self.segments.values(), str(window)])
@@ -46,19 +50,21 @@ class Crowd:
         def add(stage: str, component: str, **fields: Any) -> None:
             events.append(raw(request_id, stage, component, ts=at, **fields))
 
-        items = ["g1", "g2", "g3"]
+        items = [f"g{number}" for number in range(1, self.k + 1)]
+        scores = [0.5 if share < wrong.constant else 1 / number for number in range(1, self.k + 1)]
         timeout, empty = share < wrong.ranker_timeout, share < wrong.empty
-        add("request", "api", placement=self.placement, k=3, expects=EXPECTS, segments=self.segments)
+        add("request", "api", placement=self.placement, k=self.k, expects=EXPECTS, segments=self.segments)
         if share >= wrong.ann_silent:
             add("retrieval", "ann", items=[] if share < wrong.ann_empty else items, duration_ms=10)
-        add("retrieval", "popular", items=items, duration_ms=5)
+        add("retrieval", "popular", items=[] if share < wrong.popular_empty else items, duration_ms=5)
         if timeout:
             add("scoring", "ranker", status="timeout", error="no answer in time", duration_ms=200)
         else:
-            add("scoring", "ranker", items=items, duration_ms=20)
+            add("scoring", "ranker", items=items, scores=scores, duration_ms=20)
         served = [] if empty else items
         served_by = "fallback" if timeout else "primary"
-        add("response", "api", items=served, served_by=served_by, duration_ms=40 + wrong.slow_ms)
+        if share >= wrong.no_response:
+            add("response", "api", items=served, served_by=served_by, duration_ms=40 + wrong.slow_ms)
         return part([event(data, at + 1, offset=number) for number, data in enumerate(events)])
 
 
@@ -77,6 +83,7 @@ class Traffic:
     database: Database
     window: int  # the next one
     rate: int = 60  # requests in a window
+    copied: Sequence[str] = _COPIED
 
     def flow(
         self, windows: int, wrong: Wrong = HEALTHY, *, rate: int | None = None, placement: str = "home",
@@ -111,7 +118,7 @@ class Traffic:
     def _copy(self, apart: Iterable[int]) -> None:
         """apart: seconds after the window before."""
         parameters = {"before": self.window - 10, "apart": list(apart)}
-        for table in _COPIED:
+        for table in self.copied:
             name = f"{self.database.name}.{table}"
             self.database.client.command(
                 f"INSERT INTO {name} SELECT * REPLACE (window + arrayJoin({{apart:Array(Int32)}}) AS window) "
