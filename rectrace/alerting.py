@@ -14,13 +14,16 @@ from schemas.alerts import AlertState
 from sinks.alertmanager import Alertmanager
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Times
+from streams.alerts.budgets import Budgets
 from streams.alerts.distributions import Distributions
 from streams.alerts.engine import WINDOW_S, AlertPolicy, Engine
 from streams.alerts.experiments import Experiments
 from streams.alerts.rules import Rules
+from streams.alerts.segments import Segments
 from streams.alerts.signals import BuiltIn
 from streams.alerts.text import Links
 from streams.alerts.thresholds import BadThresholds, Thresholds
+from streams.alerts.weeks import Weeks
 from streams.metrics import Metrics
 
 # What tells of an alert, as `rectrace changed` does.
@@ -38,8 +41,8 @@ def explainer(settings: Settings, client: Client) -> Callable[[AlertState, int],
     traffic names no suspect, of the last minute, which began sound."""
 
     def explain(state: AlertState, window: int) -> str:
-        name = _METRICS.get(state.alert)
-        if name is None:
+        name = _METRICS.get(state.alert) or state.labels.get("metric", "")
+        if name not in METRICS:
             return ""
         until, began = (datetime.fromtimestamp(at, UTC) for at in (window + WINDOW_S, state.began))
         stories = []
@@ -70,6 +73,9 @@ def engine(settings: Settings, client: Client, metrics: Metrics) -> Engine:
             Rules(store),
             Distributions(store.distributions, known),
             Experiments(store.distributions, known, settings.experiments),
+            Budgets(store.trends, known),
+            Segments(store.trends, known),
+            Weeks(store.trends, known),
         ],
         targets={target.name: target for target in targets},
         thresholds=known,

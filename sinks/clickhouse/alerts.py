@@ -10,6 +10,7 @@ from schemas.alerts import AlertCounts, AlertState, Chain, Change, Evaluation, R
 from sinks.clickhouse.alert_counts import CountReader
 from sinks.clickhouse.alert_distributions import DistributionReader
 from sinks.clickhouse.alert_rules import RuleCountReader
+from sinks.clickhouse.alert_trends import TrendReader
 from sinks.clickhouse.client import errors
 from sinks.clickhouse.queries import sql
 from sinks.clickhouse.rows import when
@@ -17,6 +18,13 @@ from sinks.clickhouse.rows import when
 EXAMPLES: Final = 5  # request ids
 _LIMITS: Final = {"max_execution_time": 30, "max_memory_usage": 4_000_000_000}
 _COMPONENT: Final = "s.stage = {stage:String} AND s.component = {component:String}"
+_METRIC: Final = "hasAny(statuses, if({metric:String} = 'failed', ['error', 'timeout'], [{metric:String}]))"
+# A segment is name=value, and an arm experiment.name=value; empty: all requests.
+_SEGMENT: Final = (
+    "({segment:String} = '' OR has(arrayMap((name, value) -> concat(name, '=', value), mapKeys(segments), "
+    "mapValues(segments)), {segment:String}) OR has(arrayMap((name, arm) -> concat('experiment.', name, '=', arm), "
+    "mapKeys(experiments), mapValues(experiments)), {segment:String}))"
+)
 # What shows an alert, by `Definition.examples`; any other name is a status of the trace.
 _SHOWS: Final = {
     "failed": f"arrayExists(s -> {_COMPONENT} AND s.status IN ('timeout', 'error'), stages)",
@@ -25,6 +33,8 @@ _SHOWS: Final = {
     "degenerate": f"arrayExists(s -> {_COMPONENT} AND length(s.scores) > 1 AND arrayUniq(arrayFilter("
     "x -> x IS NOT NULL, s.scores)) < 2, stages)",
     "slow": "total_ms IS NOT NULL",
+    "metric": _METRIC,
+    "segment": f"{_METRIC} AND {_SEGMENT}",
 }
 _ORDER: Final = {"slow": "total_ms DESC"}
 
@@ -39,6 +49,7 @@ class ClickHouseAlerts:
         self._counts = CountReader(self._rows)
         self._rule_counts = RuleCountReader(self._rows)
         self.distributions = DistributionReader(self._rows)
+        self.trends = TrendReader(self._rows)
 
     def latest(self, chain: Chain) -> Evaluation | None:
         rows = self._rows("alert_latest", chain=chain)
@@ -108,7 +119,7 @@ class ClickHouseAlerts:
 
 
 def _places(labels: Mapping[str, str]) -> dict[str, str]:
-    return {name: labels.get(name, "") for name in ("placement", "stage", "component")}
+    return {name: labels.get(name, "") for name in ("placement", "stage", "component", "segment", "metric")}
 
 
 def _row(evaluation: Evaluation) -> list[Any]:

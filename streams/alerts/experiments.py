@@ -3,7 +3,6 @@
 Looked at once an hour, over the users of the last day. An experiment that nobody has planned has no signal.
 """
 
-import logging
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,17 +10,13 @@ from typing import Final, Protocol
 
 from schemas.alerts import AlertState
 from schemas.distributions import ArmUsers
-from schemas.errors import Unavailable
-from schemas.parts import WINDOW_MS
 from streams.alerts.distribution_definitions import SAMPLE_RATIO_MISMATCH
-from streams.alerts.model import Signal
+from streams.alerts.due import read_due
+from streams.alerts.model import WINDOW_S, Signal
 from streams.alerts.text import percent
 from streams.alerts.thresholds import Thresholds
 from streams.detect.srm import MIN_USERS, mismatch
 
-log = logging.getLogger(__name__)
-
-WINDOW_S: Final = WINDOW_MS // 1000
 DAY_S: Final = 86_400
 STRANGE: Final = 0.01  # of the users in arms that nobody planned: then no chance is needed to tell
 CERTAIN: Final = 300.0  # -log10 p of what cannot be chance
@@ -48,14 +43,11 @@ class Experiments:
     def load(self, first: int, last: int) -> "ExperimentSignals":
         """As SignalSource says. A day of users that cannot be counted in time says nothing; it keeps no other alert."""
         definition = self._thresholds.of(SAMPLE_RATIO_MISMATCH)
-        users: dict[int, Sequence[ArmUsers]] = {}
-        for window in range(first, last + 1, WINDOW_S):
-            if self._plans and definition is not None and definition.due(window):
-                try:
-                    users[window] = self._store.users(window + WINDOW_S - DAY_S, window, sorted(self._plans))
-                except Unavailable as error:
-                    log.warning("the users of experiments are not known: %s", error)
+        users = read_due(definition, first, last, self._read) if self._plans and definition else {}
         return ExperimentSignals(users, self._plans, self._thresholds)
+
+    def _read(self, window: int) -> Sequence[ArmUsers]:
+        return self._store.users(window + WINDOW_S - DAY_S, window, sorted(self._plans))
 
 
 class ExperimentSignals:

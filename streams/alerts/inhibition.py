@@ -10,7 +10,8 @@ What a person on call wants is one page an incident, and that it names the cause
   what is broken in an earlier stage, or in it.
 - **A page says the statistics of its placement.** A yield that fell, a segment that is worse, a share that is unusual,
   an error budget that burns: when somebody is called for the placement, the page lists them (which component, which
-  segment), and nothing more is sent. Only a yield that is set to page is a cause, and says the symptoms itself.
+  segment), and nothing more is sent. So it is for a segment that is worse at all placements when somebody is called
+  for one of them. Only a yield that is set to page is a cause, and says the symptoms itself.
 
 A cause that is known may hide nothing else. So it must be at least as severe (a ticket never keeps back a page), and
 say only what began with it, up to `TOGETHER` later: a source that has been dead for a week does not hide that today
@@ -60,9 +61,11 @@ _TELLING: Final = (
 )
 _MISSING: Final = frozenset({"ComponentSilent", "EventsMissing", "YieldShift"})
 _UPSTREAM: Final = frozenset({"StageFailing", "ComponentSilent", "SourceEmpty", "EventsMissing"})
-_METRICS: Final = ("failed", "fallback", "empty", "short")  # of a segment, the more telling one first
+_METRICS: Final = ("failed", "no_response", "fallback", "empty", "short")  # the more telling one first
 # What is judged every five minutes is known that much later; a burning budget may begin at any time of an incident.
-_LATER: Final = {"SegmentWorse": 300, "SharesUnusual": 300, "BudgetBurn": 10**9, "BudgetBurnSlow": 10**9}
+_LATER: Final = {
+    "SegmentWorse": 300, "SharesUnusual": 300, "TrafficUnusual": 300, "BudgetBurn": 10**9, "BudgetBurnSlow": 10**9
+}  # fmt: skip
 
 
 def inhibitor(child: AlertState, firing: Iterable[AlertState]) -> AlertState | None:
@@ -89,8 +92,9 @@ def is_settled(state: AlertState) -> bool:
 
 
 def _inhibits(parent: AlertState, child: AlertState) -> bool:
-    here = parent.labels.get("placement")
-    if here is not None and here != child.labels.get("placement"):
+    here, there = parent.labels.get("placement"), child.labels.get("placement")
+    everywhere = child.alert == "SegmentWorse" and there is None
+    if here is not None and here != there and not everywhere:
         return False
     if parent.fingerprint == child.fingerprint or SEVERITIES.index(parent.severity) < SEVERITIES.index(child.severity):
         return False
@@ -101,7 +105,9 @@ def _says(parent: AlertState, child: AlertState) -> bool:
     if parent.alert == "TrafficCollapse":
         return "placement" in child.labels
     if parent.alert == "SegmentWorse" and child.alert == "SegmentWorse":
-        return parent.labels["segment"] == child.labels["segment"] and _metric(parent) < _metric(child)
+        return parent.labels.get("segment") == child.labels.get("segment") and _metric(parent) < _metric(child)
+    if parent.alert == "SharesUnusual" and child.alert == "SharesUnusual":
+        return _metric(parent) < _metric(child)
     if parent.labels.get("placement") is not None and child.alert in _SAYS.get(parent.alert, ()):
         return parent.alert != "YieldShift" or parent.severity == "page" or child.alert not in _SYMPTOMS
     if parent.alert not in _TELLING or child.alert not in _TELLING:

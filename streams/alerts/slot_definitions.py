@@ -18,14 +18,14 @@ SEGMENT_WORSE: Final = Definition(
 BUDGET_BURN: Final = Definition(
     "BudgetBurn", "page", Kind.COUNT, 10, needed=1, of=1, quiet=3, every=6, objective=0.99,
     summary="{placement} burns its error budget {rate} times too fast: {share} of the requests of the last {span} were "
-    "bad ({bad} of {total}; the objective is {objective} good ones in 30 days). At this pace the budget lasts {left}.",
+    "bad ({bad} of {total}; the objective is {objective} good ones). The budget of 30 days lasts {left}.",
     todo="Bad are requests with no response, an empty one or the fallback: `rectrace changed empty` and `rectrace "
     "changed fallback` over the last hour show where they come from.",
 )  # fmt: skip
 BUDGET_BURN_SLOW: Final = Definition(
     "BudgetBurnSlow", "ticket", Kind.COUNT, 10, needed=1, of=1, quiet=2, every=SLOT, stale=_STALE, objective=0.99,
-    summary="{placement} will have spent its error budget before the 30 days are over: {share} of the requests of the "
-    "last {span} were bad ({bad} of {total}; the objective is {objective} good ones). It burns {rate} times too fast.",
+    summary="{placement} spends its error budget of 30 days {rate} times too fast: {share} of the requests of the last "
+    "{span} were bad ({bad} of {total}; the objective is {objective} good ones).",
     todo="Nobody need get up, but it does not go away: `rectrace changed empty` and `rectrace changed fallback` over "
     "the last day show where the bad ones come from.",
 )  # fmt: skip
@@ -38,7 +38,7 @@ TRAFFIC_UNUSUAL: Final = Definition(
 SHARES_UNUSUAL: Final = Definition(
     "SharesUnusual", "ticket", Kind.ABOVE, 0.01, min_total=200, needed=3, of=3, quiet=2, every=SLOT, stale=_STALE,
     examples="metric",
-    summary="{actual} of the responses at {placement} {what} ({bad} of {total} in five minutes); at this time of the "
+    summary="{actual} of the requests at {placement} {what} ({bad} of {total} in five minutes); at this time of the "
     "week {usual} are usual (the median of {weeks} weeks).",
     todo="`rectrace changed {metric} --since 1h --against 1d` shows where they come from.",
 )  # fmt: skip

@@ -80,7 +80,7 @@ def addresses(state: AlertState, links: Links) -> dict[str, str]:
     """Annotations that are links, around the time at which the alert began; empty where there is no base URL."""
     since, until = state.began - BEFORE_S, max(state.recent[-1][0], state.began) + WINDOW_S
     period = {"from": _rfc3339(since), "to": _rfc3339(until)}
-    asked = {"placement": state.labels.get("placement", ""), "status": _STATUS.get(state.alert, "")}
+    asked = {"placement": state.labels.get("placement", ""), "status": _status(state)}
     wanted = {name: value for name, value in asked.items() if value}
     variables = {
         f"var-{name}": state.labels[name]
@@ -96,6 +96,11 @@ def addresses(state: AlertState, links: Links) -> dict[str, str]:
         "requests_url": f"{links.console}/requests?{urlencode({**wanted, **period})}" if links.console else "",
         "dashboard_url": f"{links.grafana}/d/{dashboard}?{urlencode({**variables, **ms})}" if links.grafana else "",
     }
+
+
+def _status(state: AlertState) -> str:
+    metric = state.labels.get("metric", "")
+    return _STATUS.get(state.alert, "") or ("error" if metric == "failed" else metric)
 
 
 def percent(share: float) -> str:

@@ -2,7 +2,8 @@
 
 Every five minutes each segment with enough traffic is compared with all other requests, one-sided, less what the two
 usually differ by. Benjamini and Hochberg's procedure (1995) bounds the share of false discoveries by q however many
-segments there are; an effect floor keeps out what is real but small; three hits in a row keep out what passes. Reported
+segments there are; an effect floor keeps out what is real but small, and what is worse than the rest only because that
+got better; three hits in a row keep out what passes. Reported
 by lost good events, and of nested segments the one that says it best.
 """
 
@@ -76,7 +77,13 @@ def scan(cells: Mapping[Key, Cell], policy: ScanPolicy) -> list[Hit]:
         if key != ALL and cell.total >= policy.min_requests and everything.total - cell.total >= policy.min_requests
     ]
     found = benjamini_hochberg({hit.key: normal_tail(hit.z) for hit in compared}, policy.q)
-    return _most_lost(hit for hit in compared if hit.key in found and hit.actual - hit.expected >= policy.least)
+    return _most_lost(hit for hit in compared if hit.key in found and _matters(hit, cells[hit.key], policy))
+
+
+def _matters(hit: Hit, cell: Cell, policy: ScanPolicy) -> bool:
+    """Where the rest got better a segment is worse than it, and nothing is wrong: it must be worse than it was, too."""
+    usual = cell.usual_bad / cell.usual_total if cell.usual_total > 0 else 0.0
+    return hit.actual - max(hit.expected, usual) >= policy.least
 
 
 def benjamini_hochberg(p_values: Mapping[Key, float], q: float) -> set[Key]:
@@ -126,7 +133,8 @@ def _compare(key: Key, cell: Cell, rest: Cell) -> Hit:
         variance += usual.variance + usual_rest.variance
     expected = min(max(others.value + differ, 0.0), 1.0)
     worse = mine.value - expected
-    return Hit(key, mine.value, expected, cell.total, worse / math.sqrt(variance), worse * cell.total)
+    z = worse / math.sqrt(variance) if variance > 0 else 0.0
+    return Hit(key, mine.value, expected, cell.total, z, worse * cell.total)
 
 
 def _without(cell: Cell, part: Cell) -> Cell:

@@ -160,10 +160,17 @@ def _ask_for_alerts(store: ClickHouseAlerts) -> None:
     assert store.examples("empty", {"placement": "cart"}, noon, noon + 20) == ["empty"]
     for kind in ("failed", "zero_out", "silent", "slow"):
         store.examples(kind, {"placement": "home", "stage": "scoring", "component": "ranker"}, noon, noon + 20)
+    for segment, examples in (("", ["empty"]), ("country=DE", ["empty"]), ("country=FR", []), ("country=D", [])):
+        assert store.examples("segment", {"segment": segment, "metric": "empty"}, noon, noon + 20) == examples
+    assert store.examples("segment", {"segment": "experiment.ranker=v2", "metric": "failed"}, noon, noon + 20) == []
+    (cart, home) = store.trends.spent(noon + 20, [30, 3_600])
+    assert (cart.placement, home.placement, home.known) == ("cart", "home", [3, 7])
+    assert {each.segment for each in store.trends.segments(noon - 50, noon, noon + 20)} >= {"", "country=DE"}
+    assert store.trends.weeks(noon + 20, 1) == []
     found = store.distributions
     assert {each.component for each in found.spreads(noon, noon + 20)} == {"ranker"}
     assert {each.component for each in found.scores(noon, noon + 20)} == {"ranker"}
-    assert {reason for each in found.drops(noon, noon + 20) for reason in each.reasons} >= {"region", "seen"}
+    assert {reason for each in found.drops(noon, noon + 20) for reason in each.reasons} >= {"region", "out_of_stock"}
     assert {each.arm for each in found.users(noon, noon + 20, ["ranker"])} == {"v2"}
     assert store.latest("sealed") is None
     assert store.changed("sealed", 0, 1) == []

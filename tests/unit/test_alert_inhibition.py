@@ -7,14 +7,14 @@ import pytest
 from msgspec.structs import replace as but
 
 from schemas.alerts import AlertState
-from streams.alerts.definitions import BUILT_IN
+from streams.alerts.definitions import DEFINITIONS as ALL
 from streams.alerts.inhibition import TOGETHER, inhibitor, order
 from streams.alerts.machine import step
 from streams.alerts.model import Kind, Signal
 from streams.alerts.text import Links, describe, notification
 
 T = 1_700_000_000
-DEFINITIONS = {definition.name: definition for definition in BUILT_IN}
+DEFINITIONS = {definition.name: definition for definition in ALL}
 STAGES = {
     "ann": "retrieval",
     "covisit": "retrieval",
@@ -29,6 +29,17 @@ def fires(alert: str, component: str = "", placement: str = "home", began: int =
     labels = where | ({"stage": STAGES[component], "component": component} if component else {})
     severity = DEFINITIONS[alert].severity
     return AlertState(alert, labels, severity, "firing", began, [(began, "b")], **more)
+
+
+def segment(placement: str = "home", name: str = "country=DE", metric: str = "empty", began: int = T) -> AlertState:
+    labels = {"placement": placement, "segment": name, "metric": metric}
+    known = {label: value for label, value in labels.items() if value}
+    return AlertState("SegmentWorse", known, "ticket", "firing", began, [(began, "b")])
+
+
+def unusual(metric: str = "empty", began: int = T) -> AlertState:
+    labels = {"placement": "home", "metric": metric}
+    return AlertState("SharesUnusual", labels, "ticket", "firing", began, [(began, "b")])
 
 
 LETTERS = AlertState("DeadLetters", {"component": "ann"}, "ticket", "firing", T, [(T, "b")])
@@ -72,6 +83,39 @@ RULE = AlertState("rule_ski", {"placement": "home"}, "page", "firing", T, [(T, "
         (fires("SourceEmpty", "ann"), fires("YieldShift", "eligibility"), True),
         (fires("StageFailing", "eligibility"), fires("YieldShift", "eligibility"), True),
         (fires("YieldShift", "eligibility"), fires("EventsMissing", "mmr"), False),
+        # an error budget says nothing that a page has said, whenever it was, and is said by no ticket
+        (fires("EmptyResponses"), fires("BudgetBurn", began=T + 3_000), True),
+        (fires("NoResponse"), fires("BudgetBurn"), True),
+        (fires("FallbackResponses"), fires("BudgetBurnSlow"), True),
+        (fires("StageFailing", "ranker"), fires("BudgetBurn"), True),
+        (fires("EmptyResponses", placement="cart"), fires("BudgetBurn"), False),
+        (fires("BudgetBurn"), fires("EmptyResponses"), False),
+        (fires("BudgetBurn"), fires("BudgetBurnSlow"), True),
+        (fires("BudgetBurnSlow"), fires("BudgetBurn"), False),
+        (segment(), fires("BudgetBurn"), False),
+        # a segment says nothing that its placement, or a more telling metric, has said
+        (fires("EmptyResponses"), segment(began=T + 400), True),
+        (fires("EmptyResponses"), segment(began=T + 430), False),
+        (fires("EmptyResponses"), segment(placement="cart"), False),
+        (fires("EmptyResponses"), segment(placement=""), True),
+        (segment(), fires("EmptyResponses"), False),
+        (segment(), segment(metric="short"), True),
+        (segment(metric="no_response"), segment(metric="fallback"), True),
+        (segment(metric="short"), segment(), False),
+        (segment(), segment(name="country=FR", metric="short"), False),
+        (segment(placement="", metric="failed"), segment(), True),
+        (segment(metric="failed"), segment(placement=""), True),
+        (segment(name="", metric="failed"), segment(name=""), True),
+        (segment(name="", metric="failed"), segment(placement="cart", name=""), False),
+        # so does what is unusual for the time of the week
+        (fires("EmptyResponses"), unusual(began=T + 400), True),
+        (segment(), unusual(), True),
+        (unusual(), unusual(metric="short"), True),
+        (unusual(metric="short"), unusual(), False),
+        (unusual(), fires("EmptyResponses"), False),
+        (fires("TrafficCollapse"), fires("TrafficUnusual", began=T + 400), True),
+        (fires("TrafficUnusual"), fires("TrafficCollapse"), False),
+        (fires("TrafficUnusual"), unusual(), False),
         (RULE, fires("EmptyResponses"), False),
         (fires("StageFailing", "ann"), RULE, False),
     ],

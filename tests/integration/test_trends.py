@@ -1,0 +1,216 @@
+"""Error budgets, segments and weeks: from sealed windows in ClickHouse to the alert and its end."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from schemas.alerts import AlertState, Change
+from sinks.clickhouse.alerts import ClickHouseAlerts
+from sinks.clickhouse.client import connect
+from streams.alerts.budgets import Budgets
+from streams.alerts.engine import Engine
+from streams.alerts.model import SignalSource
+from streams.alerts.segments import Segments
+from streams.alerts.signals import BuiltIn
+from streams.alerts.thresholds import Thresholds
+from streams.alerts.weeks import Weeks
+from streams.metrics import Metrics
+from tests.support.alert_store import MemoryNotifier
+from tests.support.alert_traffic import HEALTHY, Crowd, Traffic, Wrong
+from tests.support.database import Database
+
+START = int(time.time()) // 3_600 * 3_600 - 6 * 3_600
+
+
+class Bench:
+    """Minutes that are like one window that was landed and sealed, and their evaluation."""
+
+    def __init__(self, database: Database, *, pages: bool = False) -> None:
+        self.database = database
+        self.traffic = Traffic(database, START)
+        self.store = ClickHouseAlerts(database.client, database.name)
+        self.receiver = MemoryNotifier()
+        known = Thresholds()
+        trends = self.store.trends
+        sources: list[SignalSource] = [Budgets(trends, known), Segments(trends, known), Weeks(trends, known)]
+        if pages:
+            sources.append(BuiltIn(self.store, known))
+        self.engine = Engine(self.store, sources, {"am": self.receiver}, known, Metrics(CollectorRegistry()))
+
+    def flow(self, minutes: int, *crowds: Crowd, evaluate: bool = True) -> None:
+        """evaluate: minute by minute, but when it is done for the first time only the last ten."""
+        self.traffic.mixed(*crowds)
+        self.traffic.repeat(5 if evaluate else 6 * minutes - 1)
+        for minute in range(minutes if evaluate else 0):
+            self.traffic.repeat(6 if minute else 0)
+            self.tick()
+
+    def tick(self) -> None:
+        self.receiver.now = self.traffic.window + 15.0
+        self.engine.tick(self.receiver.now)
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What somebody was told."""
+        every = [change for each in self.store.changed("sealed", 0, 1_000) for change in each.changes]
+        return [change for change in every if change.told]
+
+    @property
+    def told(self) -> list[tuple[str, str]]:
+        return [(change.state.name, change.status) for change in self.changes]
+
+    def active(self) -> list[AlertState]:
+        latest = self.store.latest("sealed")
+        assert latest is not None
+        return list(latest.states)
+
+
+@pytest.fixture
+def db(clickhouse: str, database: str) -> Iterator[Database]:
+    with connect(clickhouse) as client:
+        yield Database.create(client, database)
+
+
+# Error budgets
+
+
+def test_an_error_budget_that_burns_is_a_page_and_ends(db: Database) -> None:
+    """30 % bad for half an hour: 15 % of the last hour, more than 14.4 times the 1 % of the objective."""
+    bench = Bench(db)
+    bench.flow(75, Crowd(20), evaluate=False)
+    bench.flow(27, Crowd(20, Wrong(ranker_timeout=0.2, empty=0.1)))
+    assert bench.told == []
+    bench.flow(3, Crowd(20, Wrong(ranker_timeout=0.2, empty=0.1)))
+    assert bench.told == [("BudgetBurn placement=home", "firing")]
+    state = bench.changes[0].state
+    assert state.severity == "page"
+    assert "% of the requests of the last 1 h were bad" in state.annotations["summary"]
+    bench.flow(8, Crowd(20))
+    assert bench.told == [("BudgetBurn placement=home", "firing"), ("BudgetBurn placement=home", "resolved")]
+
+
+def test_a_budget_that_is_spent_in_time_is_no_news(db: Database) -> None:
+    """10 % bad for ten minutes."""
+    bench = Bench(db)
+    bench.flow(75, Crowd(20), Crowd(20, placement="cart"), evaluate=False)
+    bench.flow(10, Crowd(20, Wrong(empty=0.1)), Crowd(20, placement="cart"))
+    bench.flow(5, Crowd(20), Crowd(20, placement="cart"))
+    assert (bench.told, bench.active()) == ([], [])
+
+
+def test_bad_requests_are_counted_over_each_span(db: Database) -> None:
+    bench = Bench(db)
+    bench.traffic.mixed(Crowd(20, Wrong(empty=0.1)), Crowd(10, placement="cart"))
+    bench.traffic.repeat(59)
+    bench.traffic.mixed(Crowd(20, Wrong(ranker_timeout=0.5)))
+    bench.traffic.flow(1, Wrong(empty=1.0), rate=20, incomplete=True)
+    bench.traffic.repeat(1)
+    last = bench.traffic.window - 10
+    cart, home = bench.store.trends.spent(last, [20, 30, 60, 3_600])
+    assert cart == ("cart", [0, 1, 4, 61], [0, 0, 0, 0], [0, 0, 30, 600])
+    assert home == ("home", [0, 1, 4, 61], [0, 10, 16, 130], [0, 20, 80, 1_220])
+
+
+def test_a_page_says_the_budget_that_burns_because_of_it(db: Database) -> None:
+    bench = Bench(db, pages=True)
+    bench.flow(75, Crowd(20), evaluate=False)
+    bench.flow(14, Crowd(20, Wrong(empty=1.0)))
+    bench.flow(3, Crowd(20))
+    page = "EmptyResponses placement=home"
+    assert bench.told == [(page, "firing"), (page, "resolved")]
+    (burns,) = [state for state in bench.active() if state.alert == "BudgetBurn"]  # as it will for half an hour
+    assert (burns.status, burns.told, burns.inhibited_by) == ("firing", False, page)
+
+
+# Segments
+
+DE, FR = {"country": "DE"}, {"country": "FR"}
+
+
+def crowds(wrong: Wrong = HEALTHY) -> list[Crowd]:
+    """Of home a fifth is from DE: what is wrong with 5 % of it is wrong with 1 % of home, and nobody is called."""
+    return [Crowd(20, wrong, segments=DE), Crowd(80, segments=FR), Crowd(20, placement="cart", segments=DE)]
+
+
+def test_a_segment_that_is_worse_is_a_ticket_and_ends(db: Database) -> None:
+    bench = Bench(db, pages=True)
+    bench.flow(75, *crowds(), evaluate=False)
+    bench.flow(14, *crowds(Wrong(empty=0.05)))
+    assert bench.told == []
+    bench.flow(6, *crowds(Wrong(empty=0.05)))
+    name = "SegmentWorse placement=home segment=country=DE metric=empty"
+    assert bench.told == [(name, "firing")]
+    state = bench.changes[0].state
+    assert "country=DE at home: 5.0% of its requests got an empty response (30 of 600" in state.annotations["summary"]
+    assert state.began == START + 75 * 60
+    assert state.examples == [f"home-DE-{START + 89 * 60}-0"]
+    bench.flow(11, *crowds())
+    assert bench.told == [(name, "firing"), (name, "resolved")]
+
+
+def test_segments_that_are_all_alike_say_nothing(db: Database) -> None:
+    """1.3 % of everything."""
+    bench = Bench(db, pages=True)
+    bad = Wrong(empty=1 / 80)
+    bench.flow(75, Crowd(80, segments=DE), Crowd(80, segments=FR), evaluate=False)
+    bench.flow(25, Crowd(80, bad, segments=DE), Crowd(80, bad, segments=FR))
+    assert (bench.told, bench.active()) == ([], [])
+
+
+# Weeks
+
+
+def remembered(db: Database, weeks: int, *, pages: bool = True) -> Bench:
+    """Five minutes as usual, and hours as usual in so many weeks before."""
+    bench = Bench(db, pages=pages)
+    bench.traffic.mixed(*USUAL)
+    bench.traffic.remember(400, weeks)
+    bench.traffic.repeat(29)
+    return bench
+
+
+USUAL = [Crowd(96, Wrong(empty=1 / 96)), Crowd(20, placement="cart")]
+FEW = [Crowd(48), Crowd(20, placement="cart")]
+
+
+def test_traffic_that_is_unusual_for_the_time_of_the_week_is_a_ticket_and_ends(db: Database) -> None:
+    bench = remembered(db, 4)
+    bench.flow(14, *FEW)
+    assert bench.told == []
+    bench.flow(2, *FEW)
+    name = "TrafficUnusual placement=home"
+    assert bench.told == [(name, "firing")]
+    assert bench.changes[0].state.annotations["summary"] == (
+        "home got 1,440 requests in five minutes; at this time of the week 2,880 are usual (the median of 4 weeks)."
+    )
+    bench.flow(14, *USUAL)
+    assert bench.told == [(name, "firing"), (name, "resolved")]
+
+
+def test_with_too_few_weeks_nothing_is_said(db: Database) -> None:
+    bench = remembered(db, 2)
+    bench.flow(20, *FEW)
+    assert (bench.told, bench.active()) == ([], [])
+
+
+def test_no_request_of_anybody_is_unusual(db: Database) -> None:
+    bench = remembered(db, 3, pages=False)
+    bench.traffic.flow(1, rate=0)
+    bench.traffic.repeat(89)
+    bench.tick()
+    assert bench.told == [(f"TrafficUnusual placement={placement}", "firing") for placement in ("cart", "home")]
+
+
+def test_a_slot_counts_where_all_of_it_is_known(db: Database) -> None:
+    bench = remembered(db, 2)
+    last = START + 290
+    found = {(week.weeks, week.placement): week.counts for week in bench.store.trends.weeks(last, 5)}
+    assert found == {(weeks, place): counts for weeks in (0, 1, 2) for place, counts in (
+        ("cart", (600, 600, 0, 0, 0, 0)), ("home", (2_880, 2_880, 30, 30, 0, 0))
+    )}  # fmt: skip
+    week_ago = last - 7 * 86_400
+    db.client.command(f"DELETE FROM {db.name}.sealed WHERE toUnixTimestamp(window) = {week_ago}")
+    assert {week.weeks for week in bench.store.trends.weeks(last, 5)} == {0, 2}
+    assert {week.weeks for week in bench.store.trends.weeks(last + 10, 5)} == {2}  # the next window is not sealed yet
