@@ -210,6 +210,7 @@ def test_with_too_few_weeks_nothing_is_said(db: Database) -> None:
 
 def test_no_request_of_anybody_is_unusual(db: Database) -> None:
     bench = remembered(db, 3, pages=False)
+    bench.tick()
     bench.traffic.flow(1, rate=0)
     bench.traffic.repeat(89)
     bench.tick()
