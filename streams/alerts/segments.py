@@ -89,7 +89,7 @@ class SegmentSignals:
         policy = ScanPolicy(min_requests=definition.min_total, least=definition.threshold, in_a_row=definition.needed)
         slots = _slots(rows, measure, definition.needed)
         lasting = _lasting(slots, policy)
-        now = {hit.key: hit for hit in scan(slots[-1], policy)}
+        now = {hit.key: hit for hit in scan(slots[-1], policy)} if told else {}
         going = [now[key] for key in told if key in now]
         related = [hit for hit in lasting if not any(hit.key <= each.key or hit.key > each.key for each in going)]
         for hit in [*going, *related]:

@@ -150,6 +150,19 @@ def test_a_segment_that_is_worse_is_a_ticket_and_ends(db: Database) -> None:
     assert bench.told == [(name, "firing"), (name, "resolved")]
 
 
+def test_a_page_says_the_segment_that_is_worse(db: Database) -> None:
+    bench = Bench(db, pages=True)
+    bench.flow(75, *crowds(), evaluate=False)
+    bench.flow(16, *crowds(Wrong(empty=0.5)))
+    page = "EmptyResponses placement=home"
+    assert bench.told == [(page, "firing")]
+    worse = {state.name: state for state in bench.active() if state.alert == "SegmentWorse"}
+    assert {name.removeprefix("SegmentWorse placement=home ") for name in worse} == {
+        "segment=country=DE metric=empty", "segment=country=DE metric=short"
+    }  # fmt: skip
+    assert {(state.status, state.inhibited_by) for state in worse.values()} == {("firing", page)}
+
+
 def test_segments_that_are_all_alike_say_nothing(db: Database) -> None:
     """1.3 % of everything."""
     bench = Bench(db, pages=True)
@@ -197,6 +210,7 @@ def test_with_too_few_weeks_nothing_is_said(db: Database) -> None:
 
 def test_no_request_of_anybody_is_unusual(db: Database) -> None:
     bench = remembered(db, 3, pages=False)
+    bench.tick()
     bench.traffic.flow(1, rate=0)
     bench.traffic.repeat(89)
     bench.tick()

@@ -63,6 +63,11 @@ def test_without_a_file_all_is_as_shipped() -> None:
         ),
         ("EmptyResponses: {threshold: .nan}", "EmptyResponses.threshold is nan: must be"),
         ("EmptyResponses: {threshold: 2}", "alerts.yaml: EmptyResponses.threshold is 2: it is a share, from 0 to 1"),
+        ("BudgetBurn: {objective: 1}", "alerts.yaml: BudgetBurn.objective is 1: must be less than 1"),
+        (
+            "EmptyResponses: {placements: {home: {objective: 0.9}}}",
+            "EmptyResponses.placements.home.objective: only alerts on error budgets have one",
+        ),
         ("EmptyResponses: {severity: loud}", "EmptyResponses.severity is 'loud': must be 'page', 'ticket' or 'info'"),
         ("EmptyResponses: {of: 1}", "alerts.yaml: EmptyResponses: alert EmptyResponses: needed 2 must be from 1 to of"),
         (
