@@ -7,13 +7,15 @@ of it is the pool. Every ten seconds of the week are then the sum of windows dra
 the day needs: nights at 0.4 of the mean rate, evenings at 1.6. So counts are as noisy as real ones. In the week: a new
 version of the ranker on day 3, an hour with three times the traffic on day 5 that comes and goes within ten minutes,
 and from the first day to the last an ever greater share of requests (up to 30 %) out of a second pool: another
-catalogue, other users. Told is what Alertmanager would have been sent. Goal: at most one page in the week.
+catalogue, other users. Three weeks before it have the same days without all that, for the alerts that compare weeks.
+Told is what Alertmanager would have been sent. Goal: at most one page in the week.
 """
 
 import argparse
+import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -49,7 +51,11 @@ SUMMED: Final = {
     "score_metrics_runs": ("placement", "component", "version", "spread"),
     "drop_metrics_runs": ("placement", "stage", "component", "reason"),
     "rule_hits_runs": ("rule", "version", "severity", "grouped"),
+    "pressure_runs": ("placement",),
+    "rule_pressure_runs": ("rule", "placement"),
 }
+OF_WEEKS: Final = ("segment_metrics_runs",)  # what alerts look at weeks later
+WEEKS_BEFORE: Final = 3
 POOLS: Final = ("pool_a", "pool_b")
 WEEK: Final = "week"
 
@@ -104,22 +110,23 @@ def week(where: settings.Settings, rate: float, days: int, draw: np.random.Gener
         policy=AlertPolicy(late=float("inf")),
         monotonic=lambda: now,
     )
+    for begin in range(-WEEKS_BEFORE * 7 * DAY_S, 0, HOUR_S):
+        fill_hour(client, begin, rate, draw, OF_WEEKS)
     for begin in range(0, days * DAY_S, HOUR_S):
-        fill_hour(client, begin, rate, draw)
+        fill_hour(client, begin, rate, draw, tuple(SUMMED))
         now = float(START + begin + HOUR_S)
         engine.tick(now)
     client.close()
     return listener
 
 
-def fill_hour(client: Client, begin: int, rate: float, draw: np.random.Generator) -> None:
-    """The windows of an hour; begin: seconds from the start."""
+def fill_hour(client: Client, begin: int, rate: float, draw: np.random.Generator, tables: Sequence[str]) -> None:
+    """The windows of an hour; begin: seconds from the start of the week."""
     picks = list(picked(begin, rate, draw))
     client.command(f"TRUNCATE TABLE {WEEK}.picks")
     client.insert("picks", picks, column_names=["window", "pool", "base"], database=WEEK)
-    for table, keys in SUMMED.items():
-        for number, pool in enumerate(POOLS):
-            client.command(copied(client, table, keys, pool, number, begin >= DEPLOY))
+    for table, (number, pool) in itertools.product(tables, enumerate(POOLS)):
+        client.command(copied(client, table, SUMMED[table], pool, number, begin >= DEPLOY))
     client.command(
         f"INSERT INTO {WEEK}.sealed (window, run, tail, rows, requests, orphans, incomplete) "
         f"SELECT DISTINCT window, 1, 1, 1, 1, 0, false FROM {WEEK}.picks"
@@ -131,7 +138,7 @@ def picked(begin: int, rate: float, draw: np.random.Generator) -> Iterator[tuple
     bases = np.arange(START + SKIPPED_S, START + POOL_S - SKIPPED_S, WINDOW_S)
     for second in range(begin, begin + HOUR_S, WINDOW_S):
         parts = int(draw.poisson(intensity(second) * rate / POOL_RATE))
-        pools = draw.random(parts) < DRIFTED * second / (7 * DAY_S)
+        pools = draw.random(parts) < DRIFTED * max(second, 0) / (7 * DAY_S)
         for pool, base in zip(pools, draw.choice(bases, parts), strict=True):
             yield START + second, int(pool), int(base)
 
