@@ -160,7 +160,8 @@ def memory_stays_flat(place: Place, form: Form) -> str:
         worker.proxy.away = False
         assert held <= bound, f"it holds {held:,.0f} bytes, its bound is {bound:,}"
         assert more > 2 * bound, f"only {more:,} bytes came meanwhile: too few to tell"
-        assert grown < bound / 2, f"its memory grew by {grown:,} bytes after it had stopped reading"
+        # what Faust and its client had fetched by then comes on top, however much more is there
+        assert grown < bound, f"its memory grew by {grown:,} bytes after it had stopped reading"
         report = lab.settle()
         return (
             f"{report}; memory {before / 1e6:.0f} MB, {full / 1e6:.0f} MB when it stopped reading, "
