@@ -58,8 +58,8 @@ def recordings(deployment: Deployment) -> tuple[Recording, ...]:
         ),
         Recording(
             "rectrace:held_bytes:ratio",
-            f'rectrace_held_bytes{{{OF_JOB},state="open"}} / {open_bound}\n'
-            f'or\nrectrace_held_bytes{{{OF_JOB},state="unwritten"}} / {unwritten_bound}',
+            f'max by (instance, state) (rectrace_held_bytes{{{OF_JOB},state="open"}}) / {open_bound}\n'
+            f'or max by (instance, state) (rectrace_held_bytes{{{OF_JOB},state="unwritten"}}) / {unwritten_bound}',
             "memory of what a worker holds / where it closes requests early (open) or stops reading (unwritten)",
         ),
     )

@@ -59,12 +59,12 @@ SEALER: Final = (
     Alert(
         "RectraceSealStalled",
         "page",
-        f"time() - rectrace:sealed_until_seconds:max > {SEAL_STALLED_S}\n"
-        "and (rectrace:sealed_until_seconds:max > 0\n"
-        f"  or sum(rate(rectrace_parts_closed_total{{{OF_JOB}}}[10m])) > 0)",
+        f"time() - (rectrace:sealed_until_seconds:max > 0) > {SEAL_STALLED_S}\n"
+        "or rectrace:sealed_until_seconds:max == 0\n"
+        f"  and sum(rate(rectrace_parts_closed_total{{{OF_JOB}}}[10m] offset 5m)) > 0",
         lasts="1m",
-        summary="{{ if gt $value 1e9 }}No window has been sealed since the workers started{{ else }}The newest sealed "
-        f"window ended {SPAN} ago{{{{ end }}}}.",
+        summary=f"{{{{ if $value }}}}The newest sealed window ended {SPAN} ago{{{{ else }}}}Requests come, and no "
+        "window has been sealed since the workers started{{ end }}.",
         meaning="A window is sealed 10 to 25 seconds after it ends; now none is. Counts, `rectrace item`, rules and "
         "alerts stand still; `rectrace why` goes on.",
         look=(
@@ -79,10 +79,11 @@ SEALER: Final = (
     Alert(
         ALERTS_STALLED,
         "page",
-        f"rectrace:sealed_until_seconds:max - rectrace:alerts_evaluated_until_seconds:max > {ALERTS_STALLED_S}",
+        f"rectrace:sealed_until_seconds:max - (rectrace:alerts_evaluated_until_seconds:max > 0) > {ALERTS_STALLED_S}\n"
+        "or rectrace:alerts_evaluated_until_seconds:max == 0 and rectrace:sealed_until_seconds:max > 0",
         lasts="2m",
-        summary="{{ if gt $value 1e9 }}Windows are sealed, and alerts have not been evaluated since the workers started"
-        f"{{{{ else }}}}Alerts are evaluated {SPAN} behind what is sealed{{{{ end }}}}.",
+        summary=f"{{{{ if $value }}}}Alerts are evaluated {SPAN} behind what is sealed{{{{ else }}}}Windows are "
+        "sealed, and alerts have not been evaluated since the workers started{{ end }}.",
         meaning="Windows are sealed, but alerts about the recommender are not evaluated: nobody is paged for it.",
         look=(
             "The log of the worker that seals: `cannot evaluate alerts` names ClickHouse, `evaluating alerts failed` "

@@ -57,7 +57,7 @@ WORKERS: Final = (
     Alert(
         "RectraceWorkerDown",
         "ticket",
-        f"avg_over_time(up{{{OF_JOB}}}[10m]) < {WORKER_ANSWERS} and up{{{OF_JOB}}}",
+        f"max by (instance) (avg_over_time(up{{{OF_JOB}}}[10m]) and up{{{OF_JOB}}}) < {WORKER_ANSWERS}",
         lasts="5m",
         by=("instance",),
         summary=f"Worker {WORKER} answered {SHARE} of its scrapes in ten minutes.",
@@ -203,7 +203,7 @@ WORKERS: Final = (
     Alert(
         "RectraceReadingPaused",
         "ticket",
-        f"avg_over_time(rectrace_reading_paused{{{OF_JOB}}}[10m]) > {PAUSED}",
+        f"max by (instance) (avg_over_time(rectrace_reading_paused{{{OF_JOB}}}[10m])) > {PAUSED}",
         lasts="5m",
         by=("instance",),
         summary=f"Worker {WORKER} has waited with reading for {SHARE} of ten minutes.",
