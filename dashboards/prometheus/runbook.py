@@ -37,7 +37,7 @@ def _chapter(alert: Alert) -> Iterator[str]:
     if kept_back := causes().get(alert.name):
         yield from ("", f"Kept back while one of these fires: {', '.join(kept_back)}.")
     matchers = " ".join([f"alertname={alert.name}", *(f"{label}={label.upper()}" for label in alert.by)])
-    yield from ("", f"To silence: {alert.silence}", "", "```")
+    yield from ("", f"When to silence it: {alert.silence[0].lower()}{alert.silence[1:]}", "", "```")
     yield f'amtool silence add --alertmanager.url=ALERTMANAGER --duration=2h --comment="why" {matchers}'
     yield "```"
 

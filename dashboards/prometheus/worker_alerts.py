@@ -117,7 +117,7 @@ WORKERS: Final = (
         by=("instance",),
         summary=f"{SHARE} of what worker {WORKER} reads are dead letters; it stops at {_LIMIT.max_share:.0%} and "
         f"{_LIMIT.max_count:,} in {_LIMIT.window_ms // 1000} s.",
-        meaning="Most of what producers send breaks the contract. Beyond the limit a worker stops, so that a bad "
+        meaning="Much of what producers send breaks the contract. Beyond the limit a worker stops, so that a bad "
         "rollout does not become a day of dead letters; the next worker that reads the same stops, too. What was not "
         "written is read again once producers are mended.",
         look=(

@@ -13,6 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from dashboards.prometheus import render
+from dashboards.prometheus.model import Deployment
 from dashboards.prometheus.recordings import recordings
 from rectrace.local.alertmanager import RunningAlertmanager, start_alertmanager
 from rectrace.local.ports import LOOPBACK
@@ -170,7 +171,7 @@ def test_every_rule_works_on_what_a_worker_exports(prometheus: RunningPrometheus
     metrics.held_bytes.labels("open").set(128e6)
     metrics.consumed.labels("rectrace.stages").inc(1_000)
     metrics.dead_letters.labels("rectrace.stages", "invalid").inc(0)
-    names = {recording.name for recording in recordings(render.Deployment())}
+    names = {recording.name for recording in recordings(Deployment())}
     eventually(lambda: set(recorded(prometheus)) == names, lambda: f"{names}: {recorded(prometheus)}", 30)
     values = recorded(prometheus)
     assert (values["rectrace:lag_records:sum"], values["rectrace:held_bytes:ratio"]) == (7, 0.5)
