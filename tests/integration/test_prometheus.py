@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from dashboards.prometheus import render
 from dashboards.prometheus.model import Deployment
-from dashboards.prometheus.recordings import recordings
+from dashboards.prometheus.recordings import JOB, recordings
 from rectrace.local.alertmanager import RunningAlertmanager, start_alertmanager
 from rectrace.local.ports import LOOPBACK
 from rectrace.local.prometheus import RunningPrometheus, start_prometheus
@@ -28,6 +28,7 @@ from tests.support.webhook import Webhook
 
 pytestmark = [pytest.mark.needs("prometheus"), pytest.mark.needs("alertmanager")]
 
+ROOT: Final = Path(__file__).parents[2]
 CONFIGURATION: Final = render.HERE / render.ALERTMANAGER
 
 
@@ -117,6 +118,16 @@ def test_what_explains_others_keeps_them_back(routed: RunningAlertmanager, hook:
 
 
 # --- Prometheus
+
+
+def test_what_the_readme_says_to_load_it_is_right(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (block,) = [each for each in blocks if "rule_files" in each]
+    assert [each["job_name"] for each in yaml.safe_load(block)["scrape_configs"]] == [JOB]
+    (tmp_path / "prometheus.yml").write_text(block)
+    done = run("promtool", "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
 
 PROMETHEUS: Final = """\
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
