@@ -4,31 +4,15 @@ import shutil
 from pathlib import Path
 
 from rectrace.local.errors import LocalError
-from rectrace.local.ports import LOOPBACK, start_on
-from rectrace.local.probes import http_answers
-from rectrace.local.processes import Child, start
+from rectrace.local.ports import start_on
+from rectrace.local.ready import Running, start_ready
 
 PROGRAMS = ("prometheus", "promtool", "amtool")
 READY_SECONDS = 30
 
 
-class RunningPrometheus:
-    """`with start_prometheus(...) as running:` stops it at the end."""
-
-    def __init__(self, child: Child, port: int) -> None:
-        self.child = child
-        self.port = port
-        self.url = f"http://{LOOPBACK}:{port}"
-
-    def stop(self) -> None:
-        """SIGTERM; what it has scraped stays in its directory."""
-        self.child.stop()
-
-    def __enter__(self) -> "RunningPrometheus":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+class RunningPrometheus(Running):
+    """What it has scraped stays in its directory."""
 
 
 def missing() -> str | None:
@@ -52,17 +36,9 @@ def start_prometheus(port: int, directory: Path, config: str) -> RunningPromethe
         raise LocalError(f"{missing()}")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "prometheus.yml").write_text(config)
-    return start_on(port, "", lambda chosen: _start(program, chosen, directory))
-
-
-def _start(program: str, port: int, directory: Path) -> RunningPrometheus:
     command = [program, f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'data'}"]
-    command += [f"--web.listen-address={LOOPBACK}:{port}"]
-    child = start("prometheus", command, directory / "prometheus.log")
-    running = RunningPrometheus(child, port)
-    try:
-        child.wait_ready(lambda: http_answers(f"{running.url}/-/ready"), READY_SECONDS)
-    except BaseException:
-        child.kill()
-        raise
-    return running
+    return start_on(
+        port,
+        "",
+        lambda chosen: start_ready(RunningPrometheus, "prometheus", command, chosen, directory, READY_SECONDS),
+    )
