@@ -16,6 +16,7 @@ from rectrace.local.broker import start_broker
 from rectrace.local.clickhouse import start_clickhouse
 from rectrace.local.kafka_jvm import ApacheKafka
 from rectrace.local.kafka_jvm import missing as no_kafka
+from rectrace.local.prometheus import missing as no_prometheus
 from tests.support.webhook import Webhook
 
 CLICKHOUSE_VARIABLE = "RECTRACE_TEST_CLICKHOUSE"
@@ -40,6 +41,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "clickhouse": no_clickhouse,
     "docker": no_docker,
     "kafka": no_kafka,
+    "prometheus": no_prometheus,
 }
 
 

@@ -4,31 +4,15 @@ import shutil
 from pathlib import Path
 
 from rectrace.local.errors import LocalError
-from rectrace.local.ports import LOOPBACK, start_on
-from rectrace.local.probes import http_answers
-from rectrace.local.processes import Child, start
+from rectrace.local.ports import start_on
+from rectrace.local.ready import Running, start_ready
 
 PROGRAMS = ("prometheus-alertmanager", "alertmanager")
 READY_SECONDS = 20
 
 
-class RunningAlertmanager:
-    """`with start_alertmanager(...) as running:` stops it at the end."""
-
-    def __init__(self, child: Child, port: int) -> None:
-        self.child = child
-        self.port = port
-        self.url = f"http://{LOOPBACK}:{port}"
-
-    def stop(self) -> None:
-        """SIGTERM; it saves silences and what it has notified of."""
-        self.child.stop()
-
-    def __enter__(self) -> "RunningAlertmanager":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
+class RunningAlertmanager(Running):
+    """When it is stopped it saves silences and what it has notified of."""
 
 
 def missing() -> str | None:
@@ -48,20 +32,13 @@ def start_alertmanager(port: int, directory: Path, config: str) -> RunningAlertm
         raise LocalError(f"{missing()}")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "alertmanager.yml").write_text(config)
-    return start_on(port, "", lambda chosen: _start(program, chosen, directory))
-
-
-def _start(program: str, port: int, directory: Path) -> RunningAlertmanager:
     command = [program, f"--config.file={directory / 'alertmanager.yml'}", f"--storage.path={directory / 'data'}"]
-    command += [f"--web.listen-address={LOOPBACK}:{port}", "--cluster.listen-address="]  # alone: no cluster port
-    child = start("alertmanager", command, directory / "alertmanager.log")
-    running = RunningAlertmanager(child, port)
-    try:
-        child.wait_ready(lambda: http_answers(f"{running.url}/-/ready"), READY_SECONDS)
-    except BaseException:
-        child.kill()
-        raise
-    return running
+    command += ["--cluster.listen-address="]  # alone: no cluster port
+    return start_on(
+        port,
+        "",
+        lambda chosen: start_ready(RunningAlertmanager, "alertmanager", command, chosen, directory, READY_SECONDS),
+    )
 
 
 def _program() -> str | None:

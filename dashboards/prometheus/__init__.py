@@ -1,0 +1,1 @@
+"""What Prometheus and Alertmanager watch of rectrace itself. Alerts about the recommender come from streams/alerts."""
