@@ -2,7 +2,9 @@
 -- only this time is read.
 SELECT
     change.began AS time,
-    max(if(change.status = 'resolved', change.ends_at, $__toTime)) AS timeEnd,
+    if(
+        countIf(change.status = 'resolved') = 0, $__toTime, maxIf(change.ends_at, change.status = 'resolved')
+    ) AS timeEnd,
     any(JSONExtractString(change.json, 'state', 'alert')) AS title,
     argMax(JSONExtractString(change.json, 'state', 'annotations', 'summary'), window) AS text,
     ['alert', any(JSONExtractString(change.json, 'state', 'severity'))] AS tags
@@ -20,6 +22,5 @@ FROM
 )
 WHERE change.told
 GROUP BY change.fingerprint, time
-HAVING countIf(change.status = 'firing') > 0 AND min(change.status = 'resolved') = 0
-    AND (countIf(change.status = 'resolved') = 0 OR maxIf(change.ends_at, change.status = 'resolved') >= $__fromTime)
+HAVING timeEnd >= $__fromTime
 ORDER BY time
