@@ -30,7 +30,9 @@ PLUGIN: Final = "grafana-clickhouse-datasource"
 SOURCE: Final = common.DataSourceRef(PLUGIN, "${clickhouse}")
 ALL_REQUESTS: Final = "all requests"  # a segment: the total
 TAG: Final = "rectrace"
-OVERVIEW, FUNNEL, ITEMS, REQUESTS = (f"{TAG}-{name}" for name in ("overview", "funnel", "items", "requests"))
+OVERVIEW, FUNNEL, ITEMS, REQUESTS, RULES = (
+    f"{TAG}-{name}" for name in ("overview", "funnel", "items", "requests", "rules")
+)
 _SHORTEST: Final = "10s"  # a window: less than that has nothing to show
 _DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS}
 _TABLE, _SERIES = 1, 0  # formats of the data source

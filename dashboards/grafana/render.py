@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards.grafana import funnel, items, overview, requests
+from dashboards.grafana import funnel, items, overview, requests, rules
 
-_DASHBOARDS: Final = (overview.dashboard, funnel.dashboard, items.dashboard, requests.dashboard)
+_DASHBOARDS: Final = (overview.dashboard, funnel.dashboard, items.dashboard, requests.dashboard, rules.dashboard)
 
 
 def documents() -> dict[str, dict[str, Any]]:

@@ -24,6 +24,7 @@ from streams.alerts.definitions import BUILT_IN
 from streams.alerts.text import Links, addresses
 from tests.support import incident
 from tests.support.database import Database
+from tests.support.rule_shop import Shop
 
 DOCUMENTS: Final = {file.stem: json.loads(file.read_text()) for file in sorted(COMMITTED.glob("*.json"))}
 NOON: Final = int(incident.NOON.timestamp())
@@ -46,7 +47,7 @@ UNITS: Final = {
 
 @pytest.fixture(scope="module")
 def made(clickhouse: str) -> Iterator[Database]:
-    """The incident, an alert that fires, a deploy, and an experiment's new arm."""
+    """The incident, alerts, a deploy, an experiment's new arm, and a rule that is violated."""
     with clickhouse_connect.get_client(dsn=clickhouse) as client:
         newer = incident.Request("newer", 28_000, placement="home", k=1, experiments={"ranker": "v3"}, expects=["api"])
         newer.add("retrieval", "ann", 9, version="2.4.0", items=["g1", "g2"])
@@ -65,6 +66,10 @@ def made(clickhouse: str) -> Iterator[Database]:
                 Evaluation("sealed", NOON + 20, 1, "judged", [alert], ended),
             ]
         )
+        shop = Shop(client, database.name)
+        shop.publish({"id": "knit", "scope": "item", "when": "category = 'knit' AND has(sources, 'ann')"})
+        shop.know("g1", category="knit", at=incident.NOON_MS - 1_000)
+        shop.seal.seal(NOON)
         yield database
         client.command(f"DROP DATABASE {database.name} SYNC")
 
@@ -145,12 +150,7 @@ def test_a_query_gives_rows_of_the_types_that_its_panel_needs(ask: Asking, name:
         case "table":
             assert list(answer.columns) == _overridden(each.where)
             for column, unit in _units(each.where).items():
-                wanted = {
-                    "string": TEXTS,
-                    "dateTimeAsIso": re.compile(r".*DateTime.*"),
-                    "bool_yes_no": re.compile(r".*Bool.*"),
-                }
-                assert wanted.get(unit, NUMBERS).fullmatch(answer.columns[column]) or column in {"took", "latency"}
+                assert UNITS.get(unit, NUMBERS).fullmatch(answer.columns[column])
         case kind:
             pytest.fail(f"nothing is known of {kind}")
 
@@ -166,12 +166,10 @@ def _overridden(where: str) -> list[str]:
 
 
 def _units(where: str) -> dict[str, str]:
-    return {
-        override["matcher"]["options"]: each["value"]
-        for override in _panel(where)["fieldConfig"]["overrides"]
-        for each in override["properties"]
-        if each["id"] == "unit"
-    }
+    """Of the columns that are shown."""
+    overrides = _panel(where)["fieldConfig"]["overrides"]
+    found = {each["matcher"]["options"]: {p["id"]: p["value"] for p in each["properties"]} for each in overrides}
+    return {column: said["unit"] for column, said in found.items() if not said.get("custom.hidden")}
 
 
 def test_the_overview_says_what_is_wrong_where(ask: Asking) -> None:
@@ -220,6 +218,24 @@ def test_the_funnel_says_where_candidates_go(ask: Asking) -> None:
     assert [(row["why"], row["share"]) for row in mix.rows if row["time"].second == 10] == [("region", 1)]
 
 
+def test_rules_say_what_they_found_and_did(ask: Asking) -> None:
+    rules = {row["rule"]: row for row in ask.panel("rectrace-rules", "Rules").rows}
+    assert (rules["knit"]["judged"], rules["knit"]["at fault"], rules["knit"]["slots"]) == (2, 2, 0)
+    assert (rules["boost_new_season"]["matched"], rules["boost_new_season"]["slots"]) == (2, 2)
+    assert list(rules) == ["knit", "boost_new_season", "pin_campaign"]
+    assert {row["request"]: row["item"] for row in ask.panel("rectrace-rules", "Violations").rows} == {
+        "whole": "g1", "whole-2": "g1",
+    }  # fmt: skip
+    assert ask.panel("rectrace-rules", "Violations", rule=["pin_campaign"]).rows == []
+    slots = ask.panel("rectrace-rules", "Slots by rule").rows
+    assert {row["rule"]: row["share"] for row in slots if row["time"].second == 0} == {
+        "boost_new_season": 2 / 6, "pin_campaign": 2 / 6,
+    }  # fmt: skip
+    home = {row["placement"]: row for row in ask.panel("rectrace-rules", "Placements").rows}["home"]
+    assert (home["requests"], home["matched"], home["with conflicts"]) == (6, 2, 0)
+    assert 0 < home["pressure"] < 1
+
+
 def test_an_item_says_why_it_is_not_shown(ask: Asking) -> None:
     (summary,) = ask.panel("rectrace-items", "The item").rows
     assert (summary["requests"], summary["candidate in"], summary["served in"]) == (7, 4, 0)
@@ -229,7 +245,7 @@ def test_an_item_says_why_it_is_not_shown(ask: Asking) -> None:
         ("stage_failed", "ranker", 1, 0, "fallback"), ("served", "", 0, 4, ""),
     ]  # fmt: skip
     assert ask.panel("rectrace-items", "Endings", segment="country=FR").column("now") == [1, 0]
-    assert ask.panel("rectrace-items", "Catalogue", item="g1").column("title") == ["Linen Boxy Knit Top"]
+    assert ask.panel("rectrace-items", "Catalogue", item="g2").column("title") == ["Silk Flared Knit Top"]
 
 
 def test_requests_are_found_and_shown(ask: Asking) -> None:
