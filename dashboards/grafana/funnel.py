@@ -3,7 +3,7 @@
 from dashboards.grafana import parts
 from dashboards.grafana.parts import COUNT, FUNNEL, MEAN, MS, SHARE, TEXT, Field, Limit, Link, Query
 
-_SAMPLE = 20_000  # requests of which the lists are read
+_SAMPLE = 5_000  # requests of which the lists are read
 _COMPONENT = Link("This component alone", FUNNEL, {"stage": "stage", "component": "component"}, ("placement",))
 _SOURCE = Link("This source alone", FUNNEL, {"component": "component"}, ("placement",))
 _REQUESTS = Link("Requests of these placements", parts.REQUESTS, {}, ("placement",))
@@ -137,7 +137,6 @@ def dashboard() -> parts.Board:
                     "requests": COUNT,
                     "candidates": MEAN,
                     "nothing": parts.shares("SourceEmpty"),
-                    "candidates of all sources": MEAN,
                     "found by it alone": SHARE,
                     "survival": SHARE,
                     "share of served": SHARE,

@@ -213,6 +213,9 @@ def test_the_funnel_says_where_candidates_go(ask: Asking) -> None:
     # popular brings g5, g2, g6 and g7 twice: g5 and g2 are served, and g2 is of ann, too
     assert (sources["popular"]["requests"], sources["popular"]["survival"]) == (2, 4 / 8)
     assert sources["popular"]["found by it alone"] == 6 / 8
+    # of whole and whole-2 g1 is of ann, g5 of popular, g2 of both; fallback, twice and newer serve one of ann each
+    slots = {"ann": 2 * 1.5 + 1 + 1 + 1, "popular": 2 * 1.5}
+    assert sources["ann"]["share of served"] == pytest.approx(slots["ann"] / sum(slots.values()))
     assert sources["ann"]["share of served"] + sources["popular"]["share of served"] == pytest.approx(1)
     mix = ask.panel("rectrace-funnel", "Why candidates are dropped")
     assert [(row["why"], row["share"]) for row in mix.rows if row["time"].second == 10] == [("region", 1)]
