@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rectrace.commands import administer, alerts, changed, dead_letters, item, rule_log, run, why
+from rectrace.commands import administer, alerts, changed, dashboards, dead_letters, item, rule_log, run, why
 
 
 def _version(asked: bool) -> None:
@@ -28,6 +28,7 @@ for command in (
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(rule_log.app, name="rules")
 

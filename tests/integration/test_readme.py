@@ -28,6 +28,7 @@ from schemas.rule_files import load_rules
 from streams.rules.reading import check
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
+GROUPS = {"alerts", "dashboards", "dlq", "rules"}
 NOT_SETTINGS = {"RECTRACE_CONFIG", "RECTRACE_REQUIRE", "RECTRACE_TEST_CLICKHOUSE"}
 
 
@@ -132,7 +133,7 @@ def test_there_are_commands_to_check() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_and_its_options_exist(command: str) -> None:
     words = command.split()[1:]
-    names = [word for word in words if not word.startswith("-")][: 2 if words[0] in {"dlq", "alerts", "rules"} else 1]
+    names = [word for word in words if not word.startswith("-")][: 2 if words[0] in GROUPS else 1]
     told = CliRunner().invoke(app, [*names, "--help"], env={"COLUMNS": "200"})
     assert told.exit_code == 0
     assert [word for word in words if word.startswith("--") and word not in told.stdout] == []

@@ -3,6 +3,7 @@
 It lies in the year 2100, so that nothing of it expires while a test looks.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -117,10 +118,10 @@ def dead_letters() -> list[DeadLetter]:
     ]
 
 
-def create(client: Client, name: str) -> Database:
-    """Land and seal all of it in a database of that name."""
+def create(client: Client, name: str, more: Iterable[Part] = ()) -> Database:
+    """Land and seal all of it, and more, in a database of that name."""
     made = Database.create(client, name, JOURNEY)
-    made.land(requests())
+    made.land([*requests(), *more])
     made.sink.write_dead_letters(dead_letters())
     made.sink.write_catalog(
         [CatalogRow(item, NOON_MS - 100_000, title=title, available=item != "g3") for item, title in TITLES.items()]

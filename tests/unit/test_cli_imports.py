@@ -46,3 +46,7 @@ def test_asking_clickhouse_loads_neither_kafka_nor_the_worker(words: list[str]) 
 def test_the_client_brings_neither_engine_nor_server() -> None:
     found = loaded("import rectrace.client")
     assert found & (ALWAYS_ABSENT | {"kafka", "clickhouse_connect", "typer", "rich"}) == set()
+
+
+def test_checking_dashboards_needs_no_sdk() -> None:
+    assert loaded(RUN.format(words=["dashboards", "check"])) & (ALWAYS_ABSENT | {"grafana_foundation_sdk"}) == set()

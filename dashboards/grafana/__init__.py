@@ -1,0 +1,6 @@
+"""Dashboards for Grafana, a file each. What people load into Grafana is rendered, and needs no SDK."""
+
+from pathlib import Path
+from typing import Final
+
+COMMITTED: Final = Path(__file__).parents[1] / "rendered"

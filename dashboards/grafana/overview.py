@@ -1,0 +1,157 @@
+"""Overview: is something wrong, since when, for whom, and is it us?"""
+
+from dashboards.grafana import parts
+from dashboards.grafana.parts import COUNT, FUNNEL, MS, OVERVIEW, REQUESTS, SHARE, TEXT, TIME, Field, Link, Query
+
+_PLACEMENT = {"placement": "placement"}
+_FUNNEL = Link("Where candidates go here", FUNNEL, _PLACEMENT)
+_REQUESTS = Link("Requests here", REQUESTS, _PLACEMENT)
+_ALERT_FUNNEL = Link("Where candidates go", FUNNEL, {name: name for name in ("placement", "stage", "component")})
+_EXAMPLE = Link("This request", REQUESTS, {"request": "example"})
+
+
+def _share(title: str, description: str, alert: str, bad: str, of: str) -> parts.Series:
+    return parts.lines(
+        title,
+        description,
+        Query("overview_share", series=True, bad=bad, of=of),
+        "percentunit",
+        legend="${__field.labels.placement}",
+        bound=parts.limit(alert),
+    )
+
+
+def dashboard() -> parts.Board:
+    """The wall to watch: what alerts link to if they are of a placement or a segment."""
+    return parts.board(
+        OVERVIEW,
+        "rectrace: Overview",
+        "Is something wrong, since when, for whom, and is it us? Sealed windows: up to 25 s ago.",
+        [parts.placement(), parts.segment()],
+        [
+            parts.values(
+                "Is it us?",
+                "How old the newest sealed window and the slowest partition are, as of now, and what of the time shown "
+                "could not be counted or taken. While this is red, nothing else here is news of the recommender.",
+                Query("overview_freshness"),
+                {
+                    "newest sealed": Field("s", parts.limit("IngestLag"), decimals=0),
+                    "slowest partition": Field("s", decimals=0),
+                    "windows lacking a partition": COUNT,
+                    "requests without a request event": COUNT,
+                    "dead letters": COUNT,
+                },
+                width=10,
+            ),
+            parts.values(
+                "The last five minutes",
+                "Of the responses at the placements chosen, or of the requests where there may be none.",
+                Query("overview_now"),
+                {
+                    "requests": Field("reqps", decimals=1),
+                    "empty": parts.shares("EmptyResponses"),
+                    "short": parts.shares("ShortResponses"),
+                    "fallback": parts.shares("FallbackResponses"),
+                    "no response": parts.shares("NoResponse"),
+                    "incomplete": parts.shares("IncompleteTraces"),
+                    "p95 response time": Field("ms", parts.limit("LatencyHigh"), decimals=0),
+                },
+                width=14,
+            ),
+            parts.rows(
+                "Alerts",
+                "What is pending or fires now, whatever time is shown, pages first. `rectrace alerts list` has those "
+                "that ended.",
+                Query("overview_alerts"),
+                {
+                    "severity": Field("string", width=80),
+                    "alert": Field("string", links=[_ALERT_FUNNEL], width=170),
+                    "status": Field("string", width=80),
+                    "since": TIME,
+                    "placement": Field("string", links=[_FUNNEL, _REQUESTS], width=110),
+                    "stage": Field("string", width=110),
+                    "component": Field("string", width=130),
+                    "segment": Field(
+                        "string",
+                        links=[Link("This segment", OVERVIEW, {"placement": "placement", "segment": "segment"})],
+                        width=130,
+                    ),
+                    "summary": TEXT,
+                    "changed": TEXT,
+                    "example": Field("string", links=[_EXAMPLE], width=160),
+                },
+                height=7,
+            ),
+            _share("Empty responses", "Responses without an item.", "EmptyResponses", "sum(m.empty)", "sum(responded)"),
+            _share(
+                "Short responses",
+                "Responses with fewer items than asked for, empty ones included.",
+                "ShortResponses",
+                "sum(m.short)",
+                "sum(responded)",
+            ),
+            _share("Fallback", "Served by fallback.", "FallbackResponses", "sum(m.fallback)", "sum(responded)"),
+            _share(
+                "No response",
+                "Requests of which no response event came.",
+                "NoResponse",
+                "sum(m.requests - responded)",
+                "sum(m.requests)",
+            ),
+            parts.lines(
+                "Response time, p95",
+                "The 95th percentile: of the response's duration_ms, else from the request's time to "
+                f"the response's. {parts.compared('LatencyShift')}",
+                Query("overview_latency", series=True),
+                "ms",
+                legend="${__field.labels.placement}",
+                bound=parts.limit("LatencyHigh"),
+            ),
+            parts.lines(
+                "Requests",
+                f"A second, and a week before. {parts.compared('TrafficCollapse')} {parts.compared('TrafficUnusual')}",
+                Query("overview_requests", series=True),
+                "reqps",
+                legend="${__field.name}",
+            ),
+            parts.rows(
+                "Placements",
+                "Each placement in the time shown; `of before`: its requests, against as long a time before.",
+                Query("overview_placements"),
+                {
+                    "placement": Field("string", links=[_FUNNEL, _REQUESTS]),
+                    "requests": COUNT,
+                    "of before": SHARE,
+                    "empty": parts.shares("EmptyResponses"),
+                    "short": parts.shares("ShortResponses"),
+                    "fallback": parts.shares("FallbackResponses"),
+                    "no response": parts.shares("NoResponse"),
+                    "stage failed": SHARE,
+                    "incomplete": parts.shares("IncompleteTraces"),
+                    "latency": Field("ms", hidden=True),
+                    "p50": MS,
+                    "p95": Field("ms", parts.limit("LatencyHigh"), decimals=0),
+                    "p99": MS,
+                },
+                height=8,
+            ),
+            parts.rows(
+                "Segments that lose most",
+                "Bad are requests with no response, an empty one or the fallback (an empty fallback counts twice). "
+                "Lost are those beyond what the other requests of the placement would have lost. An alert asks more: "
+                "see SegmentWorse.",
+                Query("overview_segments"),
+                {
+                    "placement": TEXT,
+                    "segment": Field(
+                        "string",
+                        links=[Link("This segment", OVERVIEW, {"placement": "placement", "segment": "segment"})],
+                    ),
+                    "requests": COUNT,
+                    "bad": SHARE,
+                    "bad among others": SHARE,
+                    "lost": Field("short", decimals=0),
+                },
+            ),
+        ],
+    )

@@ -1,0 +1,380 @@
+"""What all dashboards are made of: queries, variables, links, limits, three kinds of panels. Only this knows the SDK.
+
+A panel cannot be made without a title, a description and units, and a limit that it shows is the one of the alert.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from dashboards import queries
+from sinks.clickhouse.reader import STATUSES
+from streams.alerts.definitions import DEFINITIONS
+from streams.alerts.model import Definition, Kind
+from streams.alerts.text import number, percent
+
+with warnings.catch_warnings():  # that there is a newer schema: Grafana 13 takes this one, and older ones take no other
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from grafana_foundation_sdk.builders import common as common_builders
+    from grafana_foundation_sdk.builders import dashboard as builders
+    from grafana_foundation_sdk.builders import stat, table, timeseries
+    from grafana_foundation_sdk.cog.builder import Builder
+    from grafana_foundation_sdk.cog.variants import Dataquery
+    from grafana_foundation_sdk.models import common, dashboard
+
+Board: TypeAlias = dashboard.Dashboard
+Series: TypeAlias = timeseries.Panel
+
+PLUGIN: Final = "grafana-clickhouse-datasource"
+SOURCE: Final = common.DataSourceRef(PLUGIN, "${clickhouse}")
+ALL_REQUESTS: Final = "all requests"  # a segment: the total
+TAG: Final = "rectrace"
+OVERVIEW, FUNNEL, ITEMS, REQUESTS, RULES = (
+    f"{TAG}-{name}" for name in ("overview", "funnel", "items", "requests", "rules")
+)
+_SHORTEST: Final = "10s"  # a window: less than that has nothing to show
+_DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS}
+_TABLE, _SERIES = 1, 0  # formats of the data source
+_WORST_FIRST: Final = ("red", "green")
+
+
+class ClickHouseQuery(Dataquery):
+    """A query of the ClickHouse data source, for which the SDK has no type. name: of the file, and shown in Grafana."""
+
+    def __init__(self, name: str, sql: str, *, series: bool) -> None:
+        self.name, self.sql, self.series = name, sql, series
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "datasource": SOURCE,
+            "editorType": "sql",
+            "format": _SERIES if self.series else _TABLE,
+            "pluginVersion": "4.0.0",  # the version of this shape: without one it is taken for an older one
+            "queryType": "timeseries" if self.series else "table",
+            "rawSql": self.sql,
+            "refId": self.name,
+        }
+
+
+class Query(Builder[Dataquery]):
+    """queries/NAME.sql, with what is to be filled in."""
+
+    def __init__(self, name: str, *, series: bool = False, **fill: str) -> None:
+        self._query = ClickHouseQuery(name, queries.text(name, **fill), series=series)
+
+    def build(self) -> Dataquery:
+        return self._query
+
+    def to_json(self) -> dict[str, object]:
+        return self._query.to_json()
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What an alert allows. more: more than that is bad, else less."""
+
+    alert: str
+    value: float
+    more: bool
+    says: str
+
+    def steps(self) -> list[dashboard.Threshold]:
+        """Colours from below."""
+        high, low = _WORST_FIRST if self.more else _WORST_FIRST[::-1]
+        return [dashboard.Threshold(None, low), dashboard.Threshold(self.value, high)]
+
+
+def definition(alert: str) -> Definition:
+    """The definition of an alert, by name."""
+    return _DEFINITIONS[alert]
+
+
+def limit(alert: str) -> Limit:
+    """The threshold of an alert that compares with a fixed value."""
+    found = _DEFINITIONS[alert]
+    if found.kind not in {Kind.SHARE, Kind.ABOVE}:
+        raise ValueError(f"the threshold of {alert} is no value of its own, but {found.kind.value}")
+    shown = percent(found.threshold) if found.kind is Kind.SHARE else number(found.threshold)
+    return Limit(alert, found.threshold, True, f"The alert {alert} ({found.severity}) allows {shown}.")
+
+
+def compared(alert: str) -> str:
+    """What an alert says that compares with the time before: no line of its own."""
+    found = _DEFINITIONS[alert]
+    words = {Kind.RATIO_BELOW: "less than", Kind.RATIO_ABOVE: "more than"}
+    return f"The alert {alert} ({found.severity}) fires at {words[found.kind]} {percent(found.threshold)} of before."
+
+
+@dataclass(frozen=True)
+class Link:
+    """To another dashboard, with the time range. row: variables by the column of the row that they take their value of;
+    keeps: variables that stay what they are."""
+
+    title: str
+    uid: str
+    row: Mapping[str, str]
+    keeps: Sequence[str] = ()
+
+    def url(self) -> str:
+        """As Grafana fills it in."""
+        variables = [f"${{{name}:queryparam}}" for name in ("clickhouse", *self.keeps)]
+        variables += [f"var-{name}=${{__data.fields.{column}:percentencode}}" for name, column in self.row.items()]
+        return f"/d/{self.uid}?" + "&".join(["${__url_time_range}", *variables])
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a table, or one of several values. hidden: for links or for other columns."""
+
+    unit: str
+    limit: Limit | None = None
+    links: Sequence[Link] = ()
+    hidden: bool = False
+    width: int | None = None
+    decimals: int | None = None
+
+    def properties(self, *, cells: bool) -> list[dashboard.DynamicConfigValue]:
+        """As overrides of one field."""
+        found: dict[str, object] = {"unit": self.unit}
+        if self.decimals is not None:
+            found["decimals"] = self.decimals
+        if self.limit is not None:
+            found["thresholds"] = dashboard.ThresholdsConfig(dashboard.ThresholdsMode.ABSOLUTE, self.limit.steps())
+            if cells:
+                found["custom.cellOptions"] = {"type": "color-text"}
+        if self.links:
+            found["links"] = [{"title": link.title, "url": link.url()} for link in self.links]
+        if self.hidden:
+            found["custom.hidden"] = True
+        if self.width is not None:
+            found["custom.width"] = self.width
+        return [dashboard.DynamicConfigValue(name, value) for name, value in found.items()]
+
+
+SHARE: Final = Field("percentunit", decimals=1)
+COUNT: Final = Field("short")
+MEAN: Final = Field("short", decimals=1)
+TEXT: Final = Field("string")
+MS: Final = Field("ms", decimals=0)
+TIME: Final = Field("dateTimeAsIso", width=180)
+
+
+def shares(alert: str) -> Field:
+    """A share with the limit of an alert."""
+    return Field("percentunit", limit(alert), decimals=1)
+
+
+def described(text: str, limits: Sequence[Limit | None]) -> str:
+    """A description, with what the alerts allow whose limits are shown."""
+    return " ".join([text, *(each.says for each in limits if each is not None)])
+
+
+def lines(
+    title: str,
+    description: str,
+    query: Query,
+    unit: str,
+    *,
+    legend: str,
+    bound: Limit | None = None,
+    width: int = 8,
+    height: int = 8,
+    stacked: bool = False,
+    most: float | None = None,
+) -> Series:
+    """A time series a value of the label that `legend` names. Every query begins at zero."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(described(description, [bound]))
+        .datasource(SOURCE)
+        .with_target(query)
+        .unit(unit)
+        .min(0)
+        .display_name(legend)
+        .interval(_SHORTEST)
+        .span(width)
+        .height(height)
+        .line_width(1)
+        .fill_opacity(60 if stacked else 5)
+        .show_points(common.VisibilityMode.AUTO)
+        .span_nulls(False)
+        .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
+        .legend(
+            common_builders.VizLegendOptions()
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
+            .show_legend(True)
+            .calcs([])
+        )
+    )  # fmt: skip
+    if stacked:
+        panel.stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL))
+    if most is not None:
+        panel.max(most)
+    if bound is not None:
+        panel.thresholds(builders.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(bound.steps()))
+        panel.thresholds_style(
+            common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
+        )
+        panel.axis_soft_max(bound.value * 1.5)  # the line is in sight, also where all is well
+    return panel
+
+
+def values(
+    title: str, description: str, query: Query, fields: Mapping[str, Field], *, width: int = 24, height: int = 4
+) -> stat.Panel:
+    """A row of numbers, one a column of the one row that the query gives; other columns than `fields` are not shown."""
+    shown = "|".join(fields)
+    panel = (
+        stat.Panel()
+        .title(title)
+        .description(described(description, [field.limit for field in fields.values()]))
+        .datasource(SOURCE)
+        .with_target(query)
+        .unit("short")
+        .no_value("-")
+        .thresholds(
+            builders.ThresholdsConfig()
+            .mode(dashboard.ThresholdsMode.ABSOLUTE)
+            .steps([dashboard.Threshold(None, "text")])
+        )
+        .span(width)
+        .height(height)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .color_mode(common.BigValueColorMode.VALUE)
+        .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        .reduce_options(
+            common_builders.ReduceDataOptions().calcs(["lastNotNull"]).fields(f"/^({shown})$/").values(False)
+        )
+    )
+    for name, field in fields.items():
+        panel.override_by_name(name, field.properties(cells=False))
+    return panel
+
+
+def rows(
+    title: str, description: str, query: Query, fields: Mapping[str, Field], *, width: int = 24, height: int = 9
+) -> table.Panel:
+    """A table. fields: all of its columns, in the order of the query."""
+    panel = (
+        table.Panel()
+        .title(title)
+        .description(described(description, [field.limit for field in fields.values()]))
+        .datasource(SOURCE)
+        .with_target(query)
+        .unit("short")
+        .no_value("-")
+        .span(width)
+        .height(height)
+        .filterable(True)
+        .cell_height(common.TableCellHeight.SM)
+        .show_header(True)
+    )
+    for name, field in fields.items():
+        panel.override_by_name(name, field.properties(cells=True))
+    return panel
+
+
+def _listed(name: str, label: str, description: str, query: str) -> builders.QueryVariable:
+    return (
+        builders.QueryVariable(name)
+        .label(label)
+        .description(description)
+        .datasource(SOURCE)
+        .query(Query(query).to_json())
+        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(dashboard.VariableSort.DISABLED)
+        .allow_custom_value(True)  # an alert may name what the time shown does not have any more
+    )
+
+
+def any_of(name: str, label: str, description: str) -> builders.QueryVariable:
+    """Of queries/variables_NAME.sql any number; at first all."""
+    everything = dashboard.VariableOption(True, ["All"], ["$__all"])
+    return _listed(name, label, description, f"variables_{name}").multi(True).include_all(True).current(everything)
+
+
+def source() -> builders.DatasourceVariable:
+    """Which data source; at first the one that is provisioned."""
+    provisioned = dashboard.VariableOption(True, "rectrace-clickhouse", "rectrace-clickhouse")
+    return (
+        builders.DatasourceVariable("clickhouse")
+        .label("ClickHouse")
+        .description("The data source of which rectrace's database is the default one.")
+        .type(PLUGIN)
+        .current(provisioned)
+    )
+
+
+def placement() -> builders.QueryVariable:
+    return any_of("placement", "Placement", "Where recommendations are shown; without one all of them.")
+
+
+def segment() -> builders.QueryVariable:
+    total = dashboard.VariableOption(True, ALL_REQUESTS, ALL_REQUESTS)
+    found = _listed("segment", "Segment", "Requests of one country, device, experiment arm.", "variables_segment")
+    return found.multi(False).include_all(False).current(total)
+
+
+def status() -> builders.CustomVariable:
+    everything = dashboard.VariableOption(True, ["All"], ["$__all"])
+    return (
+        builders.CustomVariable("status")
+        .label("Status")
+        .description("What is wrong with a request; without one all of them.")
+        .values(",".join(STATUSES))
+        .multi(True)
+        .include_all(True)
+        .current(everything)
+    )
+
+
+def written(name: str, label: str, description: str) -> builders.TextBoxVariable:
+    """What people write or paste; at first nothing."""
+    nothing = dashboard.VariableOption(True, "", "")
+    return builders.TextBoxVariable(name).label(label).description(description).default_value("").current(nothing)
+
+
+def _annotation(name: str, colour: str, query: str) -> builders.AnnotationQuery:
+    return builders.AnnotationQuery().name(name).datasource(SOURCE).enable(True).icon_color(colour).target(Query(query))
+
+
+def board(
+    uid: str,
+    title: str,
+    description: str,
+    variables: Sequence[Builder[dashboard.VariableModel]],
+    panels: Sequence[Builder[dashboard.Panel]],
+) -> Board:
+    """A dashboard of the panels from left to right and down; their ids count from 1. The first variable is `source`."""
+    made = (
+        builders.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .readonly()
+        .timezone("utc")
+        .time("now-1h", "now")
+        .refresh("30s")
+        .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
+        .variables([source(), *variables])
+        .link(
+            builders.DashboardLink("rectrace")
+            .type(dashboard.DashboardLinkType.DASHBOARDS)
+            .tags([TAG])
+            .include_vars(True)
+            .keep_time(True)
+        )
+        .annotation(_annotation("Alerts", "red", "annotations_alerts"))
+        .annotation(_annotation("Deploys", "blue", "annotations_deploys"))
+        .annotation(_annotation("Experiments", "purple", "annotations_experiments"))
+    )
+    for panel in panels:
+        made.with_panel(panel)
+    built = made.build()
+    for number_, each in enumerate(built.panels or [], 1):
+        assert isinstance(each, dashboard.Panel)
+        each.id_val = number_
+    return built

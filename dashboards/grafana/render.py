@@ -1,0 +1,33 @@
+"""From builders to the JSON that Grafana loads: a file each, stable and sorted, committed in dashboards/rendered."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from dashboards.grafana import funnel, items, overview, requests, rules
+
+_DASHBOARDS: Final = (overview.dashboard, funnel.dashboard, items.dashboard, requests.dashboard, rules.dashboard)
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """Every dashboard by its uid."""
+    made = [json.loads(json.dumps(dashboard(), cls=JSONEncoder)) for dashboard in _DASHBOARDS]
+    return {document["uid"]: document for document in made}
+
+
+def write(folder: Path) -> list[Path]:
+    """Write one file a dashboard, remove those of dashboards that are gone, and return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {folder / f"{uid}.json": text(document) for uid, document in documents().items()}
+    for old in set(folder.glob("rectrace-*.json")) - set(files):
+        old.unlink()
+    for file, content in files.items():
+        file.write_text(content, encoding="utf-8")
+    return list(files)
+
+
+def text(document: dict[str, Any]) -> str:
+    """A document as it is committed."""
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
