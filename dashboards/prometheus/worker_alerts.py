@@ -131,12 +131,13 @@ WORKERS: Final = (
     Alert(
         CLICKHOUSE_AWAY,
         "page",
-        f"sum(increase(rectrace_insert_failures_total{{{OF_JOB}}}[2m])) > 0\n"
+        # Where it hangs, each failure takes as long as a time-out: fewer than two a minute.
+        f"sum(increase(rectrace_insert_failures_total{{{OF_JOB}}}[5m])) > 0\n"
         f"unless sum(increase(rectrace_insert_seconds_count{{{OF_JOB}}}[2m])) > 0\n"
         f"and sum(increase(rectrace_alert_evaluation_failures_total{{{OF_JOB}}}[5m])) > 0",
-        lasts="3m",
+        lasts="2m",
         lingers="5m",
-        summary=f"{COUNT} writes to ClickHouse failed in two minutes, none succeeded, and alerts are not evaluated.",
+        summary=f"{COUNT} writes to ClickHouse failed in five minutes, none succeeds, and alerts are not evaluated.",
         meaning="ClickHouse takes nothing from any worker. Workers keep what they have read up to their bound of "
         "memory, then reading waits; nothing is lost. No alert about the recommender can come. (Where alerts are "
         "evaluated all the same, IngestLag pages instead.)",

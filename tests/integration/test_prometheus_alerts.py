@@ -181,8 +181,8 @@ CASES: Final = (
             FAILED: then("0", "0+3"), FAILED2: then("0", "0+3"), NOT_EVALUATED: then("0", "0+1"),
             WRITTEN: then("0+15", "1185"), WRITTEN2: then("0+15", "1185"),
         },
-        300,
-        "48 writes to ClickHouse failed in two minutes, none succeeded, and alerts are not evaluated.",
+        240,
+        "96 writes to ClickHouse failed in five minutes, none succeeds, and alerts are not evaluated.",
         (
             {FAILED: then("0", "0+3"), NOT_EVALUATED: then("0", "0+1"), WRITTEN: then("0+15", "1185")},
             {FAILED: then("0", "0+3"), WRITTEN: then("0+15", "1185"), WRITTEN2: then("0+15", "1185")},
