@@ -103,9 +103,8 @@ def test_one_message_of_what_is_wrong_at_several_placements(routed: RunningAlert
 
 def test_what_explains_others_keeps_them_back(routed: RunningAlertmanager, hook: Webhook) -> None:
     manager = Alertmanager(routed.url)
-    manager.send(
-        [alert("RectraceClickhouseAway", "page")]
-    )  # first: what comes with it may be routed before it is known
+    # the cause first: what comes with it may be routed before it is known
+    manager.send([alert("RectraceClickhouseAway", "page")])
     eventually(lambda: hook.messages, lambda: "the cause is told", 20)
     manager.send(
         [
