@@ -30,8 +30,9 @@ from rectrace import alerting, settings, wiring
 from rectrace.demo import world as worlds
 from rectrace.demo.traffic import Traffic
 from rectrace.local.clickhouse import start_clickhouse
+from schemas.parts import WINDOW_S
 from sinks.clickhouse.migrate import migrate
-from streams.alerts.engine import WINDOW_S, AlertPolicy
+from streams.alerts.engine import AlertPolicy
 from streams.metrics import Metrics
 
 START: Final = 4_115_491_200  # 2100-06-01T00:00:00Z: nothing of it expires meanwhile
@@ -70,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as at, start_clickhouse(0, Path(at, "data"), Path(at)) as running:
         where = settings.load(clickhouse=running.url, database=WEEK)
         for number, name in enumerate(POOLS):
-            fill_pool(replaced(where, name), options.seed + number)
+            fill_pool(where.model_copy(update={"database": name}), options.seed + number)
         for rate in options.rates:
             listener = week(where, rate, options.days, np.random.default_rng(options.seed))
             for told in listener.told:
@@ -79,11 +80,6 @@ def main() -> None:
                 print(f"{rate:g}/s, day {day}, {second / HOUR_S:.2f} h: {severity} {said(told)}", flush=True)
             counts = Counter(each.notification.labels["severity"] for each in listener.told)
             print(f"{rate:g}/s, {options.days} days: {counts['page']} pages, {counts['ticket']} tickets", flush=True)
-
-
-def replaced(where: settings.Settings, database: str) -> settings.Settings:
-    """The same server, another database."""
-    return where.model_copy(update={"database": database})
 
 
 def fill_pool(where: settings.Settings, seed: int) -> None:

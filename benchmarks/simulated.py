@@ -15,7 +15,7 @@ from rectrace.demo.business import standing_rules
 from rectrace.demo.traffic import RULES, Message
 from rectrace.settings import Settings
 from schemas.alerts import Notification
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.seal import RUN_TABLES, Seal
 from sinks.clickhouse.writer import ClickHouseSink
@@ -27,7 +27,6 @@ from streams.sealer import Sealer
 from streams.watermark import TopicPartition
 from streams.windows import Windows
 
-WINDOW_S: Final = WINDOW_MS // 1000
 RUN: Final = 1_000  # records read at a time
 LOOK_S: Final = 5.0  # between two looks of the alert engine where nothing was sealed
 # What counts and is small; traces and items of the times that are only repeated are not needed.

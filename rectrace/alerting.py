@@ -11,12 +11,13 @@ from rectrace.changed_metrics import METRICS, Metric
 from rectrace.changed_story import ChangedStory, headline
 from rectrace.settings import Settings, SettingsError, read_yaml
 from schemas.alerts import AlertState
+from schemas.parts import WINDOW_S
 from sinks.alertmanager import Alertmanager
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Times
 from streams.alerts.budgets import Budgets
 from streams.alerts.distributions import Distributions
-from streams.alerts.engine import WINDOW_S, AlertPolicy, Engine
+from streams.alerts.engine import AlertPolicy, Engine
 from streams.alerts.experiments import Experiments
 from streams.alerts.rules import Rules
 from streams.alerts.segments import Segments

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from clickhouse_connect.driver.client import Client
 
 from rectrace.settings import Settings
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
 from schemas.pipeline import STAGES
 from sinks.clickhouse.client import connect
 from sinks.clickhouse.journey import Journey, complete
@@ -36,7 +36,7 @@ def journey(settings: Settings) -> Journey:
         keep_users=settings.retention.users,
         retention_all_s=int(settings.retention.all),
         retention_kept_s=int(settings.retention.kept),
-        near_s=int(settings.join.max_wait) + WINDOW_MS // 1000,
+        near_s=int(settings.join.max_wait) + WINDOW_S,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from schemas.catalog import CatalogItem
+from schemas.documents import write as write_all
 from schemas.events import ANY_EVENT, MODELS
 from schemas.interactions import Interaction
 from schemas.rules import Rule
@@ -29,13 +30,7 @@ def documents() -> dict[str, dict[str, Any]]:
 
 def write(folder: Path) -> list[Path]:
     """Write one file a document, remove those of documents that are gone, and return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / f"{name}.json": text(document) for name, document in documents().items()}
-    for old in set(folder.glob("*.json")) - set(files):
-        old.unlink()
-    for file, content in files.items():
-        file.write_text(content, encoding="utf-8")
-    return list(files)
+    return write_all(folder, {name: text(document) for name, document in documents().items()}, "*.json")
 
 
 def text(document: dict[str, Any]) -> str:

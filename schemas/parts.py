@@ -7,6 +7,7 @@ import msgspec
 from schemas.envelope import Envelope
 
 WINDOW_MS: Final = 10_000
+WINDOW_S: Final = WINDOW_MS // 1000
 
 Closed = Literal["complete", "settled", "timeout", "evicted"]
 
@@ -64,6 +65,24 @@ class DeadLetter(msgspec.Struct):
     message: str
     component: str = ""  # where the bytes tell
     request_id: str = ""
+
+    @classmethod
+    def of_event(cls, event: Event, reason: str, field: str, message: str) -> "DeadLetter":
+        """One of an event that was read, and is refused when it is landed."""
+        envelope = event.envelope
+        return cls(
+            topic=event.topic,
+            partition=event.partition,
+            offset=event.offset,
+            record_at=event.raw_record_at,
+            key=envelope.request_id.encode(),
+            raw=event.raw,
+            reason=reason,
+            field=field,
+            message=message,
+            component=envelope.component,
+            request_id=envelope.request_id,
+        )
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -1,6 +1,8 @@
 """What alerts are judged by that look at more than ten minutes. Windows and spans in seconds."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+SLOT_S: Final = 300
 
 
 class SpentCounts(NamedTuple):

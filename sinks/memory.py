@@ -47,7 +47,7 @@ class MemorySink:
                 kept = []
                 for event in part.events:
                     if reason := self.refuse(event):
-                        refused.append(_dead_letter(event, reason))
+                        refused.append(DeadLetter.of_event(event, reason, "$", "refused"))
                     else:
                         kept.append(event)
                 if kept:
@@ -117,19 +117,3 @@ class MemorySink:
     def landed_until(self) -> dict[tuple[str, int], int]:
         """Per topic and partition, the highest time (ms) claimed."""
         return dict(self._progress)
-
-
-def _dead_letter(event: Event, reason: str) -> DeadLetter:
-    return DeadLetter(
-        topic=event.topic,
-        partition=event.partition,
-        offset=event.offset,
-        record_at=event.raw_record_at,
-        key=event.envelope.request_id.encode(),
-        raw=event.raw,
-        reason=reason,
-        field="$",
-        message="refused",
-        component=event.envelope.component,
-        request_id=event.envelope.request_id,
-    )

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from schemas.parts import WINDOW_S
 from streams.metrics import Metrics
 from streams.ports import SealStore, TopicPartition
-from streams.windows import WINDOW_S, Due, Plan, Windows
+from streams.windows import Due, Plan, Windows
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.parts import WINDOW_MS, WindowState
+from schemas.parts import WINDOW_S, WindowState
 from streams.ports import TopicPartition
 
-WINDOW_S: Final = WINDOW_MS // 1000
 LONGEST_RETRY_S: Final = 30.0
 
 

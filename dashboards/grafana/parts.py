@@ -6,7 +6,7 @@ A panel cannot be made without a title, a description and units, and a limit tha
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from dashboards import queries
 from sinks.clickhouse.reader import STATUSES
@@ -222,26 +222,37 @@ def lines(
     return panel
 
 
+Framed = TypeVar("Framed", stat.Panel, table.Panel)
+
+
+def _framed(
+    panel: Framed, title: str, description: str, query: Query, fields: Mapping[str, Field], width: int, height: int
+) -> Framed:
+    """What panels of fields have in common; unit is that of fields which say none."""
+    return (
+        panel.title(title)
+        .description(described(description, [field.limit for field in fields.values()]))
+        .datasource(SOURCE)
+        .with_target(query)
+        .unit("short")
+        .no_value("-")
+        .span(width)
+        .height(height)
+    )
+
+
 def values(
     title: str, description: str, query: Query, fields: Mapping[str, Field], *, width: int = 24, height: int = 4
 ) -> stat.Panel:
     """A row of numbers, one a column of the one row that the query gives; other columns than `fields` are not shown."""
     shown = "|".join(fields)
     panel = (
-        stat.Panel()
-        .title(title)
-        .description(described(description, [field.limit for field in fields.values()]))
-        .datasource(SOURCE)
-        .with_target(query)
-        .unit("short")
-        .no_value("-")
+        _framed(stat.Panel(), title, description, query, fields, width, height)
         .thresholds(
             builders.ThresholdsConfig()
             .mode(dashboard.ThresholdsMode.ABSOLUTE)
             .steps([dashboard.Threshold(None, "text")])
         )
-        .span(width)
-        .height(height)
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.VALUE)
         .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
@@ -259,15 +270,7 @@ def rows(
 ) -> table.Panel:
     """A table. fields: all of its columns, in the order of the query."""
     panel = (
-        table.Panel()
-        .title(title)
-        .description(described(description, [field.limit for field in fields.values()]))
-        .datasource(SOURCE)
-        .with_target(query)
-        .unit("short")
-        .no_value("-")
-        .span(width)
-        .height(height)
+        _framed(table.Panel(), title, description, query, fields, width, height)
         .filterable(True)
         .cell_height(common.TableCellHeight.SM)
         .show_header(True)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from dashboards.grafana import funnel, items, overview, requests, rules
+from schemas.documents import write as write_all
 
 _DASHBOARDS: Final = (overview.dashboard, funnel.dashboard, items.dashboard, requests.dashboard, rules.dashboard)
 
@@ -19,13 +20,7 @@ def documents() -> dict[str, dict[str, Any]]:
 
 def write(folder: Path) -> list[Path]:
     """Write one file a dashboard, remove those of dashboards that are gone, and return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / f"{uid}.json": text(document) for uid, document in documents().items()}
-    for old in set(folder.glob("rectrace-*.json")) - set(files):
-        old.unlink()
-    for file, content in files.items():
-        file.write_text(content, encoding="utf-8")
-    return list(files)
+    return write_all(folder, {uid: text(document) for uid, document in documents().items()}, "rectrace-*.json")
 
 
 def text(document: dict[str, Any]) -> str:

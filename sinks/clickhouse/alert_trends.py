@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.parts import WINDOW_MS
-from schemas.trends import BadCounts, SegmentCounts, SpentCounts, WeekCounts
+from schemas.parts import WINDOW_S
+from schemas.trends import SLOT_S, BadCounts, SegmentCounts, SpentCounts, WeekCounts
 from sinks.clickhouse.alert_counts import Ask
 from sinks.clickhouse.rows import when
 
-WINDOW_S: Final = WINDOW_MS // 1000
-SLOT_S: Final = 300
 WEEK_S: Final = 7 * 86_400
 
 

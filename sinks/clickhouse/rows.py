@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from schemas.envelope import NONE, Envelope
-from schemas.parts import WINDOW_MS, Event, Part, Span
+from schemas.parts import WINDOW_MS, WINDOW_S, Event, Part, Span
 
 _Seconds = msgspec.Raw  # a DateTime64(3) as JSON: seconds with three decimals
 _LATEST_MS: Final = 10_413_791_999_999  # the end of 2299
@@ -77,7 +77,7 @@ def part_row(part: Part) -> PartRow:
     request = lowest_request(part.events)
     home = request or min(part.events, key=_order)
     row = PartRow(
-        window=home.record_at // WINDOW_MS * (WINDOW_MS // 1000),
+        window=home.record_at // WINDOW_MS * WINDOW_S,
         request_id=part.request_id,
         at=seconds(home.record_at),
         stages=[_stage_row(event) for event in part.events],

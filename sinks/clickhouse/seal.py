@@ -14,7 +14,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.distributions import MIDDLE, WIDTH
 from schemas.errors import Unavailable
-from schemas.parts import WINDOW_MS, Sealed, SealStatus, WindowState
+from schemas.parts import WINDOW_S, Sealed, SealStatus, WindowState
 from sinks.clickhouse.client import errors
 from sinks.clickhouse.journey import Journey
 from sinks.clickhouse.queries import literal, sql
@@ -22,7 +22,6 @@ from sinks.clickhouse.rollup import Rollup
 from sinks.clickhouse.rows import when
 from sinks.clickhouse.rule_seal import RuleSeal
 
-WINDOW_S: Final = WINDOW_MS // 1000
 RUN_TABLES: Final = (
     "traces_runs", "item_outcomes_runs", "stage_metrics_runs", "segment_metrics_runs",
     "pressure_runs", "rule_pressure_runs",

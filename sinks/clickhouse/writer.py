@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.errors import Invalid
 from schemas.exact import exact
-from schemas.parts import CatalogRow, Claim, DeadLetter, Event, InteractionRow, Part, RuleRow
+from schemas.parts import CatalogRow, Claim, DeadLetter, InteractionRow, Part, RuleRow
 from sinks.clickhouse import rows
 from sinks.clickhouse.client import Refused, errors
 
@@ -89,7 +89,7 @@ class ClickHouseSink:
         except Refused as refusal:
             if halves := _halves(parts):
                 return [letter for half in halves for letter in self._land_or_halve(half)]
-            return [_letter(parts[0].events[0], "refused", "$", str(refusal))]
+            return [DeadLetter.of_event(parts[0].events[0], "refused", "$", str(refusal))]
         return []
 
     def _insert_parts(self, parts: Sequence[Part]) -> None:
@@ -141,7 +141,7 @@ def _examine(parts: Sequence[Part]) -> tuple[list[Part], list[DeadLetter]]:
             try:
                 events.append(msgspec.structs.replace(event, envelope=exact(event.raw)))
             except Invalid as invalid:
-                letters.append(_letter(event, invalid.reason, invalid.field, invalid.message))
+                letters.append(DeadLetter.of_event(event, invalid.reason, invalid.field, invalid.message))
         if events:
             sound.append(msgspec.structs.replace(part, events=events))
     return sound, letters
@@ -150,19 +150,3 @@ def _examine(parts: Sequence[Part]) -> tuple[list[Part], list[DeadLetter]]:
 def _text(value: str) -> bytes:
     """What a message quotes of a bad event may be no Unicode."""
     return value.encode("utf-8", "replace")
-
-
-def _letter(event: Event, reason: str, field: str, message: str) -> DeadLetter:
-    return DeadLetter(
-        topic=event.topic,
-        partition=event.partition,
-        offset=event.offset,
-        record_at=event.raw_record_at,
-        key=event.envelope.request_id.encode(),
-        raw=event.raw,
-        reason=reason,
-        field=field,
-        message=message,
-        component=event.envelope.component,
-        request_id=event.envelope.request_id,
-    )

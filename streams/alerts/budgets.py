@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from schemas.alerts import AlertState
+from schemas.parts import WINDOW_S
 from schemas.trends import SpentCounts
 from streams.alerts.due import read_due
-from streams.alerts.model import WINDOW_S, Definition, Signal
+from streams.alerts.model import Definition, Signal
 from streams.alerts.slot_definitions import BUDGET_BURN, BUDGET_BURN_SLOW
 from streams.alerts.text import percent
 from streams.alerts.thresholds import Thresholds

@@ -7,12 +7,11 @@ broken for certain, and nobody may notice: the lists are full, in whatever order
 
 from typing import Final
 
-from streams.alerts.model import Definition, Kind
+from streams.alerts.model import SLOT, Definition, Kind
 from streams.detect.drift import MIN_PSI
 from streams.detect.mix import MIN_BITS
 from streams.detect.srm import MIN_USERS
 
-_SLOT: Final = 30  # windows: five minutes
 _HOUR: Final = 360
 
 SCORES_DEGENERATE: Final = Definition(
@@ -23,14 +22,14 @@ SCORES_DEGENERATE: Final = Definition(
     "or the fallback, until it is mended.",
 )  # fmt: skip
 SCORE_DRIFT: Final = Definition(
-    "ScoreDrift", "ticket", Kind.ABOVE, MIN_PSI, min_total=200, every=_SLOT, stale=3 * _SLOT,
+    "ScoreDrift", "ticket", Kind.ABOVE, MIN_PSI, min_total=200, every=SLOT, stale=3 * SLOT,
     summary="The scores of {component} at {placement} have drifted: PSI {value} (allowed is {threshold}) of {now} "
     "against {before} before; their mean went from {mean_before} to {mean}{version}.",
     todo="If a new version is meant to score otherwise, check what else goes by the scores (boosts, thresholds, "
     "blends) and wait: it ends once the last day has taken it in. If none is new, look at the model's features.",
 )  # fmt: skip
 REASON_MIX_SHIFT: Final = Definition(
-    "ReasonMixShift", "ticket", Kind.ABOVE, MIN_BITS, min_total=200, every=_SLOT, stale=3 * _SLOT,
+    "ReasonMixShift", "ticket", Kind.ABOVE, MIN_BITS, min_total=200, every=SLOT, stale=3 * SLOT,
     summary="{component} ({stage}) at {placement} drops candidates for other reasons than before: {reason} went from "
     "{share_before} to {share_now} of what it drops (divergence {value} bits, allowed are {threshold}; {now} against "
     "{before} before).",
@@ -38,7 +37,7 @@ REASON_MIX_SHIFT: Final = Definition(
     "feed of stock or of licences, a threshold.",
 )  # fmt: skip
 SAMPLE_RATIO_MISMATCH: Final = Definition(
-    "SampleRatioMismatch", "ticket", Kind.ABOVE, 4, min_total=MIN_USERS, every=_HOUR, stale=2 * _HOUR + _SLOT,
+    "SampleRatioMismatch", "ticket", Kind.ABOVE, 4, min_total=MIN_USERS, every=_HOUR, stale=2 * _HOUR + SLOT,
     needed=1, of=1, quiet=1,
     summary="The arms of {experiment} do not have the users planned for them: {arms}, of {total} users in "
     "24 h (p = {value}).",

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from schemas.alerts import AlertState
 from schemas.distributions import Drops, Scores, SpreadCounts
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
 from streams.alerts.distribution_definitions import REASON_MIX_SHIFT, SCORE_DRIFT, SCORES_DEGENERATE
 from streams.alerts.model import Signal
 from streams.alerts.signals import SPAN, pooled
@@ -21,7 +21,6 @@ from streams.detect import mix
 from streams.detect.drift import drift
 from streams.detect.histogram import binned, edges
 
-WINDOW_S: Final = WINDOW_MS // 1000
 NOW_S: Final = 1_800
 BEFORE_S: Final = 86_400
 LEAST_BEFORE_S: Final = 3_600

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from schemas.errors import Unavailable
-from streams.alerts.model import WINDOW_S, Definition
+from schemas.parts import WINDOW_S
+from streams.alerts.model import Definition
 
 log = logging.getLogger(__name__)
 

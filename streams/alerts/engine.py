@@ -30,7 +30,7 @@ from msgspec.structs import replace
 
 from schemas.alerts import CHAINS, SEVERITIES, AlertState, Chain, Change, Evaluation, Notification, SealedWindow
 from schemas.errors import Unavailable
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
 from streams.alerts.definitions import INGEST_LAG
 from streams.alerts.machine import step
 from streams.alerts.model import Definition, Signal, Signals, SignalSource
@@ -41,7 +41,6 @@ from streams.ports import AlertStore, Notifier
 
 log = logging.getLogger(__name__)
 
-WINDOW_S: Final = WINDOW_MS // 1000
 BATCH: Final = 30  # windows judged by one read: less than the history that they are compared with
 MOST_BATCHES: Final = 20  # a tick; the next one goes on
 START_S: Final = 600  # the first time, so much is evaluated of what was sealed before

@@ -10,9 +10,10 @@ from typing import Final, Protocol
 
 from schemas.alerts import AlertState
 from schemas.distributions import ArmUsers
+from schemas.parts import WINDOW_S
 from streams.alerts.distribution_definitions import SAMPLE_RATIO_MISMATCH
 from streams.alerts.due import read_due
-from streams.alerts.model import WINDOW_S, Signal
+from streams.alerts.model import Signal
 from streams.alerts.text import percent
 from streams.alerts.thresholds import Thresholds
 from streams.detect.srm import MIN_USERS, mismatch

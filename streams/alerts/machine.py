@@ -10,12 +10,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from schemas.alerts import AlertState, Change, fingerprint
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
 from streams.alerts.inhibition import inhibitor, is_settled, order
 from streams.alerts.judge import Verdict, judge
 from streams.alerts.model import Signal
 
-WINDOW_S: Final = WINDOW_MS // 1000
 FORGET_S: Final = 6 * 3600  # what is compared with the time before is taken for normal after so long
 
 States = Mapping[str, AlertState]  # by fingerprint

@@ -6,9 +6,10 @@ from enum import Enum
 from typing import Final, Protocol
 
 from schemas.alerts import STALE, AlertState, Severity
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
+from schemas.trends import SLOT_S
 
-WINDOW_S: Final = WINDOW_MS // 1000
+SLOT: Final = SLOT_S // WINDOW_S  # windows
 
 
 class Kind(Enum):

@@ -16,17 +16,17 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from schemas.alerts import AlertState
-from schemas.trends import SegmentCounts
+from schemas.parts import WINDOW_S
+from schemas.trends import SLOT_S, SegmentCounts
 from streams.alerts.due import read_due
 from streams.alerts.measures import MEASURES, Measure
-from streams.alerts.model import WINDOW_S, Definition, Signal
-from streams.alerts.slot_definitions import SEGMENT_WORSE, SLOT
+from streams.alerts.model import SLOT, Definition, Signal
+from streams.alerts.slot_definitions import SEGMENT_WORSE
 from streams.alerts.text import number, percent
 from streams.alerts.thresholds import Thresholds
 from streams.detect.burn import Counts
 from streams.detect.scan import ALL, Cell, Hit, Key, Scanner, ScanPolicy, scan
 
-SLOT_S: Final = SLOT * WINDOW_S
 USUAL_S: Final = 6 * 3_600
 LEAST_USUAL_S: Final = 3_600
 _PLACEMENT: Final = "placement="

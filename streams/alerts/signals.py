@@ -12,7 +12,7 @@ from statistics import median
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from schemas.alerts import AlertCounts, AlertState, PlacementCounts, StageCounts
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
 from streams.alerts.definitions import BUILT_IN
 from streams.alerts.model import Definition, Signal
 from streams.alerts.pressures import Pressures
@@ -20,7 +20,6 @@ from streams.alerts.text import number, percent
 from streams.alerts.thresholds import Thresholds
 from streams.alerts.yields import compared, flow
 
-WINDOW_S: Final = WINDOW_MS // 1000
 SPAN: Final = 30  # windows that are pooled at most
 HISTORY_S: Final = 600
 GAP_S: Final = 60

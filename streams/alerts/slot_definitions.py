@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from streams.alerts.model import Definition, Kind
+from streams.alerts.model import SLOT, Definition, Kind
 
-SLOT: Final = 30  # windows: five minutes
 _STALE: Final = 100  # windows: three slots of which nobody knows anything
 
 SEGMENT_WORSE: Final = Definition(

@@ -8,10 +8,9 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from schemas.alerts import AlertState, Notification
-from schemas.parts import WINDOW_MS
+from schemas.parts import WINDOW_S
 from streams.alerts.model import Kind, Signal
 
-WINDOW_S: Final = WINDOW_MS // 1000
 BEFORE_S: Final = 600  # links show so much of the time before
 _STATUS: Final = {
     "EmptyResponses": "empty", "ShortResponses": "short", "FallbackResponses": "fallback", "NoResponse": "no_response",

@@ -9,7 +9,7 @@ import clickhouse_connect
 import pytest
 
 from tests.support import changes
-from tests.support.command_line import A_TERMINAL, compare, run
+from tests.support.command_line import check_json, check_narrow, check_text, run
 
 GOLDEN = Path(__file__).with_name("golden-changed")
 MINUTE = ["--since", "1m", "--until", "2100-01-01T12:01:00Z"]
@@ -38,24 +38,17 @@ def env(clickhouse: str) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_text(name: str, env: dict[str, str]) -> None:
-    done = run(COMMANDS[name], env)
-    assert (done.exit_code, done.stderr) == (0, "")
-    compare(GOLDEN / f"{name}.txt", done.stdout)
+    check_text(COMMANDS[name], env, GOLDEN / f"{name}.txt")
 
 
 @pytest.mark.parametrize("name", NARROW)
 def test_text_in_80_columns(name: str, env: dict[str, str]) -> None:
-    done = run(COMMANDS[name], env | A_TERMINAL)
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert all(len(line) <= 80 for line in done.stdout.splitlines())
-    compare(GOLDEN / f"{name}.80.txt", done.stdout)
+    check_narrow(COMMANDS[name], env, GOLDEN / f"{name}.80.txt")
 
 
 @pytest.mark.parametrize("name", AS_JSON)
 def test_json(name: str, env: dict[str, str]) -> None:
-    done = run([*COMMANDS[name], "--json"], env)
-    assert (done.exit_code, done.stderr) == (0, "")
-    compare(GOLDEN / f"{name}.json", done.stdout)
+    check_json(COMMANDS[name], env, GOLDEN / f"{name}.json")
 
 
 def test_the_commands_it_offers_work(env: dict[str, str]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from schemas.alerts import AlertState
-from schemas.trends import BadCounts, SegmentCounts
+from schemas.trends import SLOT_S, BadCounts, SegmentCounts
 from streams.alerts.machine import step
-from streams.alerts.segments import SLOT_S, USUAL_S, Segments, SegmentSignals
+from streams.alerts.segments import USUAL_S, Segments, SegmentSignals
 from streams.alerts.text import describe
 from streams.alerts.thresholds import Thresholds
 
