@@ -11,7 +11,7 @@ from rectrace.local.clickhouse import start_clickhouse
 from schemas.errors import Invalid, Unavailable
 from schemas.exact import exact
 from schemas.parts import CatalogRow, Claim, DeadLetter, Event, InteractionRow, Part
-from sinks.clickhouse.client import connect
+from sinks.clickhouse.client import SKIPPED, connect
 from sinks.memory import Key, MemorySink
 from streams.ports import Sink
 from tests.support.database import Database
@@ -317,3 +317,9 @@ def test_large_parts_land_whole(db: Database) -> None:
         "SELECT length(stages[1].items), stages[1].items[100000], stages[1].scores[-1] FROM $database.landing"
     )
     assert found == [(100_000, "sku0099999", 12499.875)]
+
+
+def test_a_client_does_without_the_rewrites_that_cost_more_than_they_gain(clickhouse: str) -> None:
+    with connect(clickhouse) as client:
+        asked = ", ".join(f"toUInt8(getSetting('{name}'))" for name in SKIPPED)
+        assert client.query(f"SELECT {asked}").result_rows == [(0,) * len(SKIPPED)]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import cache
 
-import clickhouse_connect
 import pytest
 from _pytest.mark.structures import ParameterSet
 from clickhouse_connect.driver.client import Client
@@ -15,6 +14,7 @@ from rectrace.changed_story import ChangedStory, headline
 from rectrace.demo import faults
 from rectrace.demo.world import World
 from sinks.clickhouse.changes import Changes, Times
+from sinks.clickhouse.client import connect
 from tests.support import faulty
 
 RATE = 20.0
@@ -32,7 +32,7 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def client(clickhouse: str) -> Iterator[Client]:
-    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+    with connect(clickhouse) as client:
         yield client
 
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import clickhouse_connect
 import pytest
 
+from sinks.clickhouse.client import connect
 from tests.support import incident
 from tests.support.command_line import check_json, check_narrow, check_text
 
@@ -49,7 +49,7 @@ AS_JSON = ["why-whole", "why-whole-dropped", "why-orphan", "requests-item", "ite
 @pytest.fixture(scope="module")
 def env(clickhouse: str) -> Iterator[dict[str, str]]:
     name = f"incident_{os.getpid()}"
-    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+    with connect(clickhouse) as client:
         incident.create(client, name)
         yield {"RECTRACE_CLICKHOUSE": clickhouse, "RECTRACE_DATABASE": name}
         client.command(f"DROP DATABASE {name} SYNC")

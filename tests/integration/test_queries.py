@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Evidence, Times
+from sinks.clickhouse.client import connect
 from sinks.clickhouse.reader import STATUSES, Period, Reader, RequestFilter
 from sinks.clickhouse.rollup import Rollup
 from tests.support import incident
@@ -61,7 +61,7 @@ def longest_fixed(text: str) -> str:
 
 @pytest.fixture
 def recording(clickhouse: str, database: str) -> Iterator[Recording]:
-    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+    with connect(clickhouse) as client:
         yield Recording(client)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-import clickhouse_connect
 import pytest
 
 from schemas.rule_log import rule_row
 from sinks.clickhouse.alerts import ClickHouseAlerts
+from sinks.clickhouse.client import connect
 from sinks.clickhouse.rows import when
 from streams.alerts.rules import RuleSignals
 from tests.support import incident
@@ -20,7 +20,7 @@ BROUGHT = {"id": "brought", "scope": "item", "when": "has(sources, 'popular') AN
 
 @pytest.fixture
 def shop(clickhouse: str, database: str) -> Iterator[Shop]:
-    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+    with connect(clickhouse) as client:
         yield Shop(client, database)
 
 
@@ -125,7 +125,7 @@ def test_what_alerts_are_judged_by_names_rules_groups_and_examples(shop: Shop) -
 
 
 def test_evidence_is_bounded_and_hits_are_counted_in_full(clickhouse: str, database: str) -> None:
-    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+    with connect(clickhouse) as client:
         shop = Shop(client, database, most=2)
         shop.publish({"id": "any", "scope": "item", "when": "position >= 1"})
         shop.made.land(incident.requests())

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -14,6 +13,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from schemas.parts import Event, Part
 from schemas.wire import Envelope
 from sinks.clickhouse import rows
+from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import Layout, migrate
 from sinks.clickhouse.writer import INSERT_SETTINGS
 
@@ -33,7 +33,7 @@ def land(clickhouse: str) -> Iterator[Land]:
     """Land one envelope by itself and read its stage back."""
     ids = itertools.count()
     database = f"test_{uuid.uuid4().hex[:12]}"
-    with clickhouse_connect.get_client(dsn=clickhouse, autogenerate_session_id=False) as client:
+    with connect(clickhouse) as client:
         migrate(client, Layout(database))
         yield lambda envelope: _land(client, database, f"r{next(ids)}", envelope)
         client.command(f"DROP DATABASE {database} SYNC")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import clickhouse_connect
 from confluent_kafka import Message, Producer
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
@@ -20,6 +19,7 @@ from typer.testing import CliRunner
 from rectrace.cli import app
 from rectrace.local.ports import LOOPBACK, free_port
 from rectrace.local.processes import Child, start
+from sinks.clickhouse.client import connect
 from sinks.clickhouse.migrate import Layout, migrate
 
 RECTRACE: Final = [sys.executable, "-m", "rectrace"]
@@ -71,7 +71,7 @@ class Service:
         self._producer = Producer(
             {"bootstrap.servers": self.kafka, "message.max.bytes": LARGEST, "linger.ms": 2, "log_level": 0}
         )
-        self.client = clickhouse_connect.get_client(dsn=self.clickhouse)
+        self.client = connect(self.clickhouse)
         migrate(self.client, Layout(self.name))
         admin = KafkaAdminClient(bootstrap_servers=self.kafka)
         topics = (self.stages, self.interactions, self.catalog, self.rules)
