@@ -77,9 +77,12 @@ class Listener:
 
 
 class Simulation:
-    """A worker on an empty database from `start` (epoch seconds) on, with the rules of the demo in force."""
+    """A worker on an empty database from `start` (epoch seconds) on, with the rules of the demo in force.
 
-    def __init__(self, settings: Settings, client: Client, start: float) -> None:
+    alerts: whether the alert engine looks at what is sealed.
+    """
+
+    def __init__(self, settings: Settings, client: Client, start: float, *, alerts: bool = True) -> None:
         self.now = start
         self._client = client
         self._database = settings.database
@@ -102,6 +105,7 @@ class Simulation:
             targets={"listener": self.listener},
             monotonic=lambda: self.now,
         )
+        self._alerts = alerts
         self._looked = float("-inf")
         in_force = [*rule_book.starter_pack().rules, *standing_rules()]
         published = rule_publishing.publishing(RULES, in_force, "benchmark", "")
@@ -150,7 +154,8 @@ class Simulation:
         positions = {tp: Position(offset, offset, offset, ms, ms) for tp, offset in self._offsets.items()}
         self._pipeline.tick(ms, positions)
         self._flush(ms)
-        if self.sealer.tick(self.now) or self.now - self._looked >= LOOK_S:
+        sealed = self.sealer.tick(self.now)
+        if self._alerts and (sealed or self.now - self._looked >= LOOK_S):
             self._looked = self.now
             self.engine.tick(self.now)
 
@@ -168,12 +173,12 @@ class Simulation:
 
 
 @contextmanager
-def simulation(settings: Settings, start: float, *, keep: bool = False) -> Iterator[Simulation]:
+def simulation(settings: Settings, start: float, *, keep: bool = False, alerts: bool = True) -> Iterator[Simulation]:
     """In a database that is gone afterwards, unless it is to be kept."""
     client = wiring.clickhouse(settings)
     try:
         migrate(client, wiring.layout(settings))
-        yield Simulation(settings, client, start)
+        yield Simulation(settings, client, start, alerts=alerts)
     finally:
         if not keep:
             client.command(f"DROP DATABASE IF EXISTS {settings.database} SYNC")
