@@ -83,7 +83,7 @@ def _targets(document: Document) -> Iterator[tuple[str, str, Mapping[str, Any], 
             yield "variable", f"{uid}: variable {variable['name']}", variable["query"], variable
     for annotation in document.get("annotations", {}).get("list", []):
         yield "annotation", f"{uid}: annotation {annotation['name']}", annotation["target"], annotation
-    for panel in document["panels"]:
+    for panel in _panels(document):
         for target in panel.get("targets", []):
             yield panel["type"], _where(document, panel), target, panel
 
@@ -110,7 +110,7 @@ def _of_dashboard(document: Document) -> Iterator[str]:
     for what in ("title", "description"):
         if not document.get(what):
             yield f"{uid}: no {what}"
-    panels = document["panels"]
+    panels = list(_panels(document))
     for what in ("id", "title"):
         for value, times in Counter(panel.get(what) for panel in panels).items():
             if times > 1:
@@ -127,7 +127,7 @@ def _of_dashboard(document: Document) -> Iterator[str]:
         ]
         if panel["type"] == "timeseries" and not all(named):
             yield f"{where}: nothing says what its lines are called"
-    cells = Counter(cell for panel in panels for cell in _cells(panel["gridPos"]))
+    cells = Counter(cell for panel in document["panels"] for cell in _cells(panel["gridPos"]))
     if any(times > 1 for times in cells.values()):
         yield f"{uid}: panels lie on each other"
     if any(x >= _WIDE for x, _ in cells):
@@ -161,7 +161,7 @@ def _of_measure(measure: Measured, known: set[str]) -> Iterator[str]:
 
 def _of_links(document: Document, others: Mapping[str, Document]) -> Iterator[str]:
     here = {variable["name"] for variable in _variables(document)}
-    for panel in document["panels"]:
+    for panel in _panels(document):
         where, columns = _where(document, panel), set()
         links: list[str] = []
         for override in panel["fieldConfig"].get("overrides", []):
@@ -207,6 +207,11 @@ def _of_files(documents: Mapping[str, Document]) -> Iterator[str]:
 def _variables(document: Document) -> list[Mapping[str, Any]]:
     listed: list[Mapping[str, Any]] = document.get("templating", {}).get("list", [])
     return listed
+
+
+def _panels(document: Document) -> Iterator[Mapping[str, Any]]:
+    """Without headings."""
+    return (panel for panel in document["panels"] if panel["type"] != "row")
 
 
 def _where(document: Document, panel: Mapping[str, Any]) -> str:

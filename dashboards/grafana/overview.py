@@ -1,12 +1,26 @@
 """Overview: is something wrong, since when, for whom, and is it us?"""
 
 from dashboards.grafana import parts
-from dashboards.grafana.parts import COUNT, FUNNEL, MS, OVERVIEW, REQUESTS, SHARE, TEXT, TIME, Field, Link, Query
+from dashboards.grafana.parts import (
+    COUNT,
+    FUNNEL,
+    MS,
+    OVERVIEW,
+    PIPELINE,
+    REQUESTS,
+    SHARE,
+    TEXT,
+    TIME,
+    Field,
+    Link,
+    Query,
+)
 
 _PLACEMENT = {"placement": "placement"}
 _FUNNEL = Link("Where candidates go here", FUNNEL, _PLACEMENT)
 _REQUESTS = Link("Requests here", REQUESTS, _PLACEMENT)
 _ALERT_FUNNEL = Link("Where candidates go", FUNNEL, {name: name for name in ("placement", "stage", "component")})
+_PIPELINE = Link("Why: pipeline health", PIPELINE, {}, source="")
 _EXAMPLE = Link("This request", REQUESTS, {"request": "example"})
 
 
@@ -35,8 +49,8 @@ def dashboard() -> parts.Board:
                 "could not be counted or taken. While this is red, nothing else here is news of the recommender.",
                 Query("overview_freshness"),
                 {
-                    "newest sealed": Field("s", parts.limit("IngestLag"), decimals=0),
-                    "slowest partition": Field("s", decimals=0),
+                    "newest sealed": Field("s", parts.limit("IngestLag"), [_PIPELINE], decimals=0),
+                    "slowest partition": Field("s", links=[_PIPELINE], decimals=0),
                     "windows lacking a partition": COUNT,
                     "requests without a request event": COUNT,
                     "dead letters": COUNT,

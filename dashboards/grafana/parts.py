@@ -368,11 +368,11 @@ def board(
     title: str,
     description: str,
     variables: Sequence[Builder[dashboard.VariableModel]],
-    panels: Sequence[Builder[dashboard.Panel]],
+    panels: Sequence[Builder[dashboard.Panel] | str],
     read: Reads | None = None,
 ) -> Board:
-    """A dashboard of the panels from left to right and down; their ids count from 1. The first variable is that of the
-    data source. read: ClickHouse, if not told otherwise."""
+    """A dashboard of the panels from left to right and down; their ids count from 1. A string is a heading over those
+    that follow. The first variable is that of the data source. read: ClickHouse, if not told otherwise."""
     read = read or _clickhouse()
     made = (
         builders.Dashboard(title)
@@ -396,9 +396,11 @@ def board(
     for mark in read.marks:
         made.annotation(mark)
     for panel in panels:
-        made.with_panel(panel)
+        if isinstance(panel, str):
+            made.with_row(builders.Row(panel))
+        else:
+            made.with_panel(panel)
     built = made.build()
     for number_, each in enumerate(built.panels or [], 1):
-        assert isinstance(each, dashboard.Panel)
         each.id_val = number_
     return built

@@ -4,7 +4,7 @@ from typing import Final
 
 from dashboards.grafana import measures, parts
 from dashboards.grafana.measures import limit, lines
-from dashboards.grafana.parts import PIPELINE, TIME, Field, Limit, Link
+from dashboards.grafana.parts import PIPELINE, TIME, Field, Link
 from dashboards.prometheus.thresholds import (
     ALERT_FAILURES,
     ALERTS_STALLED_S,
@@ -40,10 +40,6 @@ _DEAD: Final = limit(
 def _here(column: str, *keeps: str, **row: str) -> Field:
     """A column of the alerts that links to what it is about, here."""
     return Field("string", links=[Link(f"This {column}", PIPELINE, {column: column, **row}, keeps, "prometheus")])
-
-
-def _failures(title: str, what: str, lines_: dict[str, str], bound: Limit | None = None) -> parts.Series:
-    return lines(title, what, lines_, "short", bound=bound)
 
 
 def dashboard() -> parts.Board:
@@ -91,6 +87,7 @@ def dashboard() -> parts.Board:
                     "target": ("target", _here("target")),
                 },
             ),
+            "Reading",
             lines(
                 "Scrapes answered",
                 "Of each worker, in ten minutes.",
@@ -99,7 +96,7 @@ def dashboard() -> parts.Board:
                 bound=limit("RectraceWorkerDown", WORKER_ANSWERS, f"no less than {WORKER_ANSWERS:.0%}"),
                 most=1,
             ),
-            lines("Records read", "A second, by worker.", {"consumed": _WORKER}, "short"),
+            lines("Records read", "A second, by worker.", {"consumed": _WORKER}, "cps"),
             lines("Bytes read", "A second, by topic.", {"consumed_bytes": "{{topic}}"}, "Bps"),
             lines("Lag", "Records in the broker not read yet, by partition.", {"partition_lag": _PARTITION}, "short"),
             lines(
@@ -130,26 +127,28 @@ def dashboard() -> parts.Board:
                 {"rebalances": f"revoked: {_WORKER}", "restarts": "made again: {{topic}}"},
                 "short",
             ),
-            _failures(
+            lines(
                 "Failed commits",
                 "To Kafka, in ten minutes, by worker: each is repeated.",
                 {"commit_failures": _WORKER},
-                limit("RectraceCommitFailures", COMMIT_FAILURES, f"{COMMIT_FAILURES}"),
+                "short",
+                bound=limit("RectraceCommitFailures", COMMIT_FAILURES, f"{COMMIT_FAILURES}"),
             ),
+            "Joining, and what that takes",
             lines("Open requests", "That may still get events, by worker.", {"open": _WORKER}, "short"),
             lines(
                 "Closed",
                 "Parts of requests a second, by why they closed: all has come (complete), nothing more came after the "
                 "response (settled), or at all (timeout), or memory was full (evicted).",
                 {"closed": "{{reason}}"},
-                "short",
+                "cps",
             ),
             lines(
                 "Late, doubled, evicted",
                 "A second: events of a request that had closed, exact copies of one that is open, and parts closed "
                 "early for memory. The seal merges what was cut; counts stay right.",
                 {"late": "late events", "duplicates": "copies", "evicted": "evicted parts"},
-                "short",
+                "cps",
             ),
             lines(
                 "Held",
@@ -165,22 +164,25 @@ def dashboard() -> parts.Board:
                 "bytes",
             ),
             lines("Cores", "That each worker uses; it has one for reading.", {"cores": _WORKER}, "none"),
+            "What cannot be taken",
             lines(
                 "Dead letters by reason",
                 "A minute. `rectrace dlq list` has them, with the field and the component.",
                 {"dead_letters": "{{reason}}"},
-                "short",
+                "cpm",
+                width=6,
             ),
             lines(
                 "Dead letters by worker",
                 "A minute.",
                 {"dead_by_worker": _WORKER},
-                "short",
+                "cpm",
                 bound=limit(
                     "RectraceDeadLettersStop",
                     DEAD_LETTERS_A_MINUTE,
                     f"{DEAD_LETTERS_A_MINUTE:,}, where they are more than {DEAD_LETTER_SHARE:.0%} of what is read",
                 ),
+                width=6,
             ),
             lines(
                 "Share of dead letters",
@@ -188,14 +190,17 @@ def dashboard() -> parts.Board:
                 {"dead_share": _WORKER},
                 "percentunit",
                 bound=_DEAD,
+                width=6,
             ),
             lines(
                 "Findings",
                 "What a close look at one in a thousand healthy events found, a second, by component and kind: unknown "
                 "fields, lists of unequal lengths, wrong counts.",
                 {"findings": "{{component}}: {{kind}}"},
-                "short",
+                "cps",
+                width=6,
             ),
+            "Writing",
             lines(
                 "Rows of a batch",
                 "Of any kind: the median and the 95th percentile.",
@@ -214,17 +219,22 @@ def dashboard() -> parts.Board:
                 {"insert_seconds": "{{what}}"},
                 "s",
             ),
-            _failures(
+            lines(
                 "Failed writes by worker",
                 "To ClickHouse, in ten minutes: each is repeated.",
                 {"insert_failures": _WORKER},
-                limit("RectraceInsertFailures", INSERT_FAILURES, f"{INSERT_FAILURES}"),
+                "short",
+                bound=limit("RectraceInsertFailures", INSERT_FAILURES, f"{INSERT_FAILURES}"),
+                width=12,
             ),
-            _failures(
+            lines(
                 "Failed writes by kind",
                 "The same, by what is written: if it is one kind, look at that table.",
                 {"insert_failures_of": "{{what}}"},
+                "short",
+                width=12,
             ),
+            "Sealing",
             lines(
                 "Sealed until",
                 "How long ago the newest sealed window ended: 10 to 25 seconds, where all is well.",
@@ -233,18 +243,11 @@ def dashboard() -> parts.Board:
                 bound=_SEALED,
             ),
             lines(
-                "Alerts evaluated behind",
-                "From the newest window for which alerts were evaluated to the newest one sealed.",
-                {"sealed_behind": "behind the seal"},
-                "s",
-                bound=limit("RectraceAlertsStalled", ALERTS_STALLED_S, f"{ALERTS_STALLED_S} s"),
-            ),
-            lines(
                 "Windows",
                 "Sealed a minute: six, where all is well. `incomplete` lack a partition, `failed` and `abandoned` are "
                 "sealed anew.",
                 {"seals": "{{outcome}}"},
-                "short",
+                "cpm",
             ),
             lines(
                 "Time of a seal",
@@ -271,9 +274,17 @@ def dashboard() -> parts.Board:
                 {"rules": "judge", "rules_failed": "cannot"},
                 "short",
             ),
+            "Alerts about the recommender, and who hears of them",
             lines(
-                "Alerts about the recommender",
-                "Pending and firing, by severity: see the Overview.",
+                "Alerts evaluated behind",
+                "From the newest window for which alerts were evaluated to the newest one sealed.",
+                {"sealed_behind": "behind the seal"},
+                "s",
+                bound=limit("RectraceAlertsStalled", ALERTS_STALLED_S, f"{ALERTS_STALLED_S} s"),
+            ),
+            lines(
+                "Pending and firing",
+                "Alerts about the recommender, by severity: the Overview has them.",
                 {"recommender_alerts": "{{state}} {{severity}}"},
                 "short",
             ),
@@ -281,13 +292,14 @@ def dashboard() -> parts.Board:
                 "Windows evaluated for alerts",
                 "A minute: judged, too late to page anybody, or without data.",
                 {"evaluations": "{{verdict}}"},
-                "short",
+                "cpm",
             ),
-            _failures(
+            lines(
                 "Failed evaluations",
                 "Of alerts about the recommender, in ten minutes: each is repeated.",
                 {"evaluation_failures": "all workers"},
-                limit("RectraceAlertsFailing", ALERT_FAILURES, f"{ALERT_FAILURES}"),
+                "short",
+                bound=limit("RectraceAlertsFailing", ALERT_FAILURES, f"{ALERT_FAILURES}"),
             ),
             lines(
                 "Notifications",
@@ -295,11 +307,12 @@ def dashboard() -> parts.Board:
                 {"notifications": "{{target}}"},
                 "short",
             ),
-            _failures(
+            lines(
                 "Failed notifications",
                 "Times in five minutes that an Alertmanager did not answer: what it is to be told is kept.",
                 {"notify_failures": "{{target}}"},
-                limit("RectraceNotificationsFailing", NOTIFY_FAILURES, f"{NOTIFY_FAILURES}"),
+                "short",
+                bound=limit("RectraceNotificationsFailing", NOTIFY_FAILURES, f"{NOTIFY_FAILURES}"),
             ),
         ],
         measures.reads(),

@@ -287,11 +287,12 @@ def test_a_line_is_where_the_alert_is() -> None:
 
 
 def test_what_an_alert_links_to_is_there() -> None:
-    for labels in (
-        {"placement": "home", "segment": "country=DE"},
-        {"placement": "home", "stage": "s", "component": "c"},
+    for alert, labels in (
+        ("SegmentWorse", {"placement": "home", "segment": "country=DE"}),
+        ("SegmentWorse", {"placement": "home", "stage": "s", "component": "c"}),
+        ("IngestLag", {}),
     ):
-        state = AlertState("SegmentWorse", labels, "page", "firing", NOON, [(NOON, "b")])
+        state = AlertState(alert, labels, "page", "firing", NOON, [(NOON, "b")])
         url = urlsplit(addresses(state, Links(grafana="http://grafana"))["dashboard_url"])
         variables = check.defaults(DOCUMENTS[url.path.removeprefix("/d/")])
         assert {name.removeprefix("var-") for name in parse_qs(url.query) if name.startswith("var-")} <= set(variables)
