@@ -20,7 +20,8 @@ from dashboards.grafana.expand import NotUnderstood, Shown, Value, expand
 from rectrace.cli import app
 from schemas.alerts import AlertState, Change, Evaluation
 from sinks.clickhouse.alerts import ClickHouseAlerts
-from streams.alerts.definitions import BUILT_IN
+from sinks.clickhouse.migrate import Layout, migrate
+from streams.alerts.definitions import DEFINITIONS
 from streams.alerts.text import Links, addresses
 from tests.support import incident
 from tests.support.database import Database
@@ -185,6 +186,26 @@ def test_the_overview_says_what_is_wrong_where(ask: Asking) -> None:
     assert ask.panel("rectrace-overview", "Placements", placement=["nowhere"]).rows == []
 
 
+def test_errors_are_stages_that_failed(ask: Asking) -> None:
+    shares = [row["share"] for row in ask.panel("rectrace-overview", "Errors", placement=["home"]).rows]
+    assert sum(share > 0 for share in shares) == 1  # of `fallback`, whose ranker timed out
+    assert min(shares) == 0
+
+
+def test_freshness_is_of_the_first_seal(clickhouse: str, database: str) -> None:
+    rows = [(0, 1, 25, False), (0, 2, 500, False), (10, 3, 900, True), (20, 4, 90, False), (30, 5, 35, False)]
+    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+        migrate(client, Layout(database))
+        client.insert(
+            f"{database}.sealed",
+            [(NOON + window, run, 0, 0, 0, 0, lacks, (NOON + at) * 1000) for window, run, at, lacks in rows],
+            ["window", "run", "tail", "rows", "requests", "orphans", "incomplete", "sealed_at"],
+        )
+        client.database = database
+        late = Asking(client).panel("rectrace-overview", "Ingest freshness")
+    assert [(row["time"].second, row["sealed after"]) for row in late.rows] == [(0, 15), (20, 60), (30, 0)]
+
+
 def test_alerts_are_shown_until_they_end(ask: Asking) -> None:
     (fires,) = ask.panel("rectrace-overview", "Alerts").rows
     assert (fires["alert"], fires["severity"]) == ("SourceEmpty", "page")
@@ -275,13 +296,13 @@ def test_a_line_is_where_the_alert_is() -> None:
     lines = [panel for document in boards for panel in document["panels"] if panel["type"] == "timeseries"]
     steps = {panel["title"]: panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps") for panel in lines}
     drawn = {title: step[-1]["value"] for title, step in steps.items() if step}
-    definitions = {definition.name: definition.threshold for definition in BUILT_IN}
+    thresholds = {definition.name: definition.threshold for definition in DEFINITIONS}
     assert drawn == {
-        title: definitions[alert]
+        title: thresholds[alert]
         for title, alert in {
             "Empty responses": "EmptyResponses", "Short responses": "ShortResponses", "Fallback": "FallbackResponses",
             "No response": "NoResponse", "Response time, p95": "LatencyHigh", "Failing": "StageFailing",
-            "Sources that find nothing": "SourceEmpty",
+            "Sources that find nothing": "SourceEmpty", "Ingest freshness": "IngestLag",
         }.items()
     }  # fmt: skip
 
