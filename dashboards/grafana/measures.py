@@ -1,5 +1,6 @@
 """What dashboards of Prometheus are made of: parts.py's panels on the expressions of queries/pipeline.py."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Final
@@ -45,10 +46,10 @@ class Measure(parts.Target):
 def limit(alert: str, threshold: float, shown: str) -> Limit:
     """A threshold of thresholds.py, which the alert compares with. Raises ValueError if it does not."""
     found = _ALERTS[alert]
-    more, less = (f"{sign} {threshold}" in found.expr for sign in "><")
-    if not more and not less:
+    compares = re.search(rf"([<>]) {threshold}(?![\d.])", found.expr)
+    if not compares:
         raise ValueError(f"{alert} does not compare with {threshold}")
-    return Limit(alert, threshold, more, f"The alert {alert} ({found.severity}) allows {shown}.")
+    return Limit(alert, threshold, compares[1] == ">", f"The alert {alert} ({found.severity}) allows {shown}.")
 
 
 def lines(
