@@ -49,7 +49,9 @@ def limit(alert: str, threshold: float, shown: str) -> Limit:
     compares = re.search(rf"([<>]) {threshold}(?![\d.])", found.expr)
     if not compares:
         raise ValueError(f"{alert} does not compare with {threshold}")
-    return Limit(alert, threshold, compares[1] == ">", f"The alert {alert} ({found.severity}) allows {shown}.")
+    more = compares[1] == ">"
+    verb = "allows" if more else "wants at least"
+    return Limit(alert, threshold, more, f"The alert {alert} ({found.severity}) {verb} {shown}.")
 
 
 def lines(

@@ -37,9 +37,9 @@ _DEAD: Final = limit(
 )
 
 
-def _here(column: str, *keeps: str, **row: str) -> Field:
+def _here(column: str, **row: str) -> Field:
     """A column of the alerts that links to what it is about, here."""
-    return Field("string", links=[Link(f"This {column}", PIPELINE, {column: column, **row}, keeps, "prometheus")])
+    return Field("string", links=[Link(f"This {column}", PIPELINE, {column: column, **row}, source="prometheus")])
 
 
 def dashboard() -> parts.Board:
@@ -58,11 +58,11 @@ def dashboard() -> parts.Board:
         [
             measures.values(
                 "Now",
-                "Of all workers, whatever is chosen. Where there is no figure, Prometheus has none.",
+                "Of all workers, whatever is chosen. No figure: Prometheus has none, or nothing is read.",
                 {
-                    "workers up": ("workers", Field("none", limit("RectraceDown", ANSWERING, f"{ANSWERING} or more"))),
-                    "sealing": ("sealing", Field("none", limit("RectraceNobodySeals", SEALING, f"{SEALING} or more"))),
-                    "sealed until": ("sealed_ago", Field("s", _SEALED, decimals=0)),
+                    "workers up": ("workers", Field("none", limit("RectraceDown", ANSWERING, f"{ANSWERING}"))),
+                    "sealing": ("sealing", Field("none", limit("RectraceNobodySeals", SEALING, f"{SEALING}"))),
+                    "newest sealed": ("sealed_ago", Field("s", _SEALED, decimals=0)),
                     "slowest partition": ("slowest", Field("s", _FRESH, decimals=0)),
                     "records to read": ("lag", Field("short")),
                     "time to read them": ("reading_left", Field("s", _READING, decimals=1)),
@@ -93,7 +93,7 @@ def dashboard() -> parts.Board:
                 "Of each worker, in ten minutes.",
                 {"answered": _WORKER},
                 "percentunit",
-                bound=limit("RectraceWorkerDown", WORKER_ANSWERS, f"no less than {WORKER_ANSWERS:.0%}"),
+                bound=limit("RectraceWorkerDown", WORKER_ANSWERS, f"{WORKER_ANSWERS:.0%}"),
                 most=1,
             ),
             lines("Records read", "A second, by worker.", {"consumed": _WORKER}, "cps"),
@@ -152,7 +152,8 @@ def dashboard() -> parts.Board:
             ),
             lines(
                 "Held",
-                "Memory of what a worker holds, of where it closes requests early (open) or stops reading (unwritten).",
+                "Memory of events, as a share of that at which a worker closes requests early (open) or stops reading "
+                "(unwritten).",
                 {"held": f"{_WORKER} {{{{state}}}}"},
                 "percentunit",
                 bound=_HELD,
@@ -236,9 +237,9 @@ def dashboard() -> parts.Board:
             ),
             "Sealing",
             lines(
-                "Sealed until",
-                "How long ago the newest sealed window ended: 10 to 25 seconds, where all is well.",
-                {"sealed_ago": "newest sealed window"},
+                "Newest sealed window",
+                "How long ago it ended: 10 to 25 seconds, where all is well.",
+                {"sealed_ago": "ended ago"},
                 "s",
                 bound=_SEALED,
             ),

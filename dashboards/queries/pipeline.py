@@ -39,9 +39,9 @@ EXPRESSIONS: Final = {
     "sealed_ago": "time() - (rectrace:sealed_until_seconds:max > 0)",
     "slowest": "max(rectrace:ingest_freshness_seconds:max)",
     "lag": "rectrace:lag_records:sum",
-    "reading_left": "rectrace:lag_records:sum / sum(rectrace:records_consumed:rate2m)",
+    "reading_left": "rectrace:lag_records:sum / (sum(rectrace:records_consumed:rate2m) > 0)",
     "most_held": "max(rectrace:held_bytes:ratio)",
-    "most_dead": "max(rectrace:dead_letters:rate2m / rectrace:records_consumed:rate2m)",
+    "most_dead": "max(rectrace:dead_letters:rate2m / (rectrace:records_consumed:rate2m > 0))",
     # alerts about rectrace itself; an alert's other series is the time since which its condition holds
     "alerts": f'max by (alertstate, {_ALERT}) (ALERTS{{service="{SERVICE}"}} * on ({_ALERT}) group_left () '
     f'ALERTS_FOR_STATE{{service="{SERVICE}"}}) * 1000',
@@ -65,7 +65,7 @@ EXPRESSIONS: Final = {
     "dead_letters": f"{_rate('rectrace_dead_letters_total', 'reason', _TOPIC)} * 60",
     "dead_by_worker": 'rectrace:dead_letters:rate2m{instance=~"$instance"} * 60',
     "dead_share": 'rectrace:dead_letters:rate2m{instance=~"$instance"}\n'
-    '/ rectrace:records_consumed:rate2m{instance=~"$instance"}',
+    '/ (rectrace:records_consumed:rate2m{instance=~"$instance"} > 0)',
     "findings": _rate("rectrace_audit_findings_total", "component, kind"),
     # writing
     "batch_rows_50": _quantile(0.5, "rectrace_batch_rows"),

@@ -43,7 +43,7 @@ EVALUATED, EVALUATED2 = (of("rectrace_alerts_evaluated_until_seconds", worker) f
 LAG_OF_0 = events("rectrace_lag_records", partition="0")
 FRESH_OF_1 = events("rectrace_ingest_freshness_seconds", "w2", partition="1")
 DEAD = events("rectrace_dead_letters_total", reason="invalid")
-CONSUMED = events("rectrace_records_consumed_total")
+CONSUMED, CONSUMED2 = (events("rectrace_records_consumed_total", worker) for worker in ("w1", "w2"))
 FAILED, FAILED2 = (of("rectrace_insert_failures_total", worker, what="parts") for worker in ("w1", "w2"))
 WRITTEN, WRITTEN2 = (of("rectrace_insert_seconds_count", worker, what="parts") for worker in ("w1", "w2"))
 NOT_EVALUATED = of("rectrace_alert_evaluation_failures_total")
@@ -68,7 +68,7 @@ HEALTHY: Final[Series] = {
     FRESH_OF_1: steady(2),
     DEAD: steady(0),
     CONSUMED: rising(15_000),
-    events("rectrace_records_consumed_total", "w2"): rising(15_000),
+    CONSUMED2: rising(15_000),
     FAILED: steady(0),
     FAILED2: steady(0),
     WRITTEN: rising(15),
@@ -298,6 +298,8 @@ FULL: Final = '{alertname="RectraceMemoryHigh",alertstate="firing",instance="w1:
         ("sealed_behind", {EVALUATED: then(f"{-LAG}+15", str(STUCK))}, {"{}": BEGAN + 600 - LAG - STUCK}),
         ("slowest", {FRESH_OF_1: then("2", "130")}, {"{}": 130}),
         ("reading_left", {LAG_OF_0: then("0", "60000")}, {"{}": 30}),
+        ("reading_left", {CONSUMED: steady(0), CONSUMED2: steady(0)}, {}),
+        ("most_dead", {CONSUMED: steady(0), CONSUMED2: steady(0)}, {}),
         ("partition_lag", {}, {'{topic="rectrace.stages",partition="0"}': 50}),
         ("consumed", {}, {f"rectrace:records_consumed:rate2m{of}": 1_000 for of in (OF_W1, OF_W2)}),
         ("answered", {UP2: then("1", "0")}, {OF_W1: 1, OF_W2: 0}),
