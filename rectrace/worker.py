@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from rectrace import alerting, judging, outages, wiring
 from rectrace.settings import Settings, SettingsError
@@ -61,6 +61,7 @@ def run(settings: Settings) -> int:
         handler.addFilter(MeantToStop())
     client = wait_for_clickhouse(settings)
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     metrics = Metrics(registry)
     sealer = Sealer(
         store=Seal(client, settings.database, wiring.journey(settings), judging.rule_seal(settings, client, metrics)),

@@ -99,6 +99,7 @@ class Flusher:
         if not rows:
             return None
         loop, pause = asyncio.get_running_loop(), self._first_retry
+        self._metrics.insert_failures.labels(what)  # 0 until then, so that the first one is an increase
         while True:
             if batch.epoch != self._pipeline.epoch:
                 raise Revoked

@@ -169,6 +169,10 @@ class Metrics:
             gauge.clear()
 
 
+# What is watched of a worker's process, by prometheus_client's collector: without labels, and on Linux only.
+PROCESS: Final = ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_start_time_seconds")
+
+
 @dataclass(frozen=True, slots=True)
 class LiveMetric:
     """One of the live metrics of the traffic, which streams/live.py counts and exports."""

@@ -2,16 +2,21 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from dashboards import queries
 from dashboards.grafana.expand import Value
+from dashboards.prometheus import series
+from dashboards.queries.pipeline import EXPRESSIONS
 
 Document = Mapping[str, Any]
 
 _SOURCE: Final = "${clickhouse}"
+_PROMETHEUS: Final = "${prometheus}"
+_LEGEND: Final = re.compile(r"\{\{(\w+)\}\}")
+_VALUES: Final = re.compile(r"label_values\((.+), (\w+)\)")
 _TIMES: Final = "${__url_time_range}"
 _USED: Final = re.compile(r"(?<![\w$])\$\{?(?!__)(\w+)(?:[:}]|\b)")
 _COLUMN: Final = re.compile(r"\$\{__data\.fields\.([^:}]+)")
@@ -29,17 +34,58 @@ class Asked:
     target: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One query of Prometheus, as `Asked`. expr: PromQL, of a variable `label_values(...)`. legends: what names its
+    lines, or tells of an annotation."""
+
+    kind: str
+    where: str
+    name: str
+    expr: str
+    source: str | None
+    legends: Sequence[str]
+
+    @property
+    def promql(self) -> str:
+        """Without what only Grafana knows: what a variable takes its values of."""
+        found = _VALUES.fullmatch(self.expr)
+        return found[1] if found else self.expr
+
+    @property
+    def labels(self) -> set[str]:
+        """That it takes something of."""
+        found = _VALUES.fullmatch(self.expr)
+        return {found[2]} if found else {label for each in self.legends for label in _LEGEND.findall(each)}
+
+
 def asked(document: Document) -> Iterator[Asked]:
-    """Every query of a dashboard, in its order."""
+    """Every query of ClickHouse of a dashboard, in its order."""
+    for kind, where, target, _ in _targets(document):
+        if "rawSql" in target:
+            yield Asked(kind, where, target["refId"], target["rawSql"], target)
+
+
+def measured(document: Document) -> Iterator[Measured]:
+    """Every query of Prometheus of a dashboard, in its order."""
+    for kind, where, target, owner in _targets(document):
+        if "rawSql" not in target:
+            legends = [target.get("legendFormat", ""), owner.get("titleFormat", "")]
+            source = (target.get("datasource") or owner["datasource"])["uid"]
+            yield Measured(kind, where, target["refId"], target.get("expr") or target["query"], source, legends)
+
+
+def _targets(document: Document) -> Iterator[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]]:
+    """The kind, where it is, the query, and what has it."""
     uid = document["uid"]
     for variable in _variables(document):
         if variable["type"] == "query":
-            yield _asked("variable", f"{uid}: variable {variable['name']}", variable["query"])
+            yield "variable", f"{uid}: variable {variable['name']}", variable["query"], variable
     for annotation in document.get("annotations", {}).get("list", []):
-        yield _asked("annotation", f"{uid}: annotation {annotation['name']}", annotation["target"])
-    for panel in document["panels"]:
+        yield "annotation", f"{uid}: annotation {annotation['name']}", annotation["target"], annotation
+    for panel in _panels(document):
         for target in panel.get("targets", []):
-            yield _asked(panel["type"], _where(document, panel), target)
+            yield panel["type"], _where(document, panel), target, panel
 
 
 def defaults(document: Document) -> dict[str, Value]:
@@ -64,7 +110,7 @@ def _of_dashboard(document: Document) -> Iterator[str]:
     for what in ("title", "description"):
         if not document.get(what):
             yield f"{uid}: no {what}"
-    panels = document["panels"]
+    panels = list(_panels(document))
     for what in ("id", "title"):
         for value, times in Counter(panel.get(what) for panel in panels).items():
             if times > 1:
@@ -76,9 +122,12 @@ def _of_dashboard(document: Document) -> Iterator[str]:
                 yield f"{where}: no {what}"
         if not panel["fieldConfig"]["defaults"].get("unit"):
             yield f"{where}: no unit"
-        if panel["type"] == "timeseries" and not panel["fieldConfig"]["defaults"].get("displayName"):
+        named = [
+            panel["fieldConfig"]["defaults"].get("displayName") or each.get("legendFormat") for each in panel["targets"]
+        ]
+        if panel["type"] == "timeseries" and not all(named):
             yield f"{where}: nothing says what its lines are called"
-    cells = Counter(cell for panel in panels for cell in _cells(panel["gridPos"]))
+    cells = Counter(cell for panel in document["panels"] for cell in _cells(panel["gridPos"]))
     if any(times > 1 for times in cells.values()):
         yield f"{uid}: panels lie on each other"
     if any(x >= _WIDE for x, _ in cells):
@@ -94,11 +143,25 @@ def _of_queries(document: Document) -> Iterator[str]:
             yield f"{each.where}: its data source is not {_SOURCE}"
         for name in sorted(set(_USED.findall(each.sql)) - known):
             yield f"{each.where}: there is no variable {name}"
+    for measure in measured(document):
+        yield from (f"{measure.where}: {problem}" for problem in _of_measure(measure, known))
+
+
+def _of_measure(measure: Measured, known: set[str]) -> Iterator[str]:
+    if EXPRESSIONS.get(measure.name) != measure.expr:
+        yield f"it is not {measure.name} of queries/pipeline.py"
+    if measure.source != _PROMETHEUS:
+        yield f"its data source is not {_PROMETHEUS}"
+    for name in sorted(set(_USED.findall(measure.expr)) - known):
+        yield f"there is no variable {name}"
+    yield from series.problems(measure.promql)
+    for label in sorted(measure.labels - series.given_labels(measure.promql)):
+        yield f"{measure.name} has no label {label}"
 
 
 def _of_links(document: Document, others: Mapping[str, Document]) -> Iterator[str]:
     here = {variable["name"] for variable in _variables(document)}
-    for panel in document["panels"]:
+    for panel in _panels(document):
         where, columns = _where(document, panel), set()
         links: list[str] = []
         for override in panel["fieldConfig"].get("overrides", []):
@@ -129,19 +192,26 @@ def _of_files(documents: Mapping[str, Document]) -> Iterator[str]:
     every = [each for document in documents.values() for each in asked(document)]
     for name in sorted(set(queries.names()) - {each.name for each in every}):
         yield f"queries/{name}.sql: no dashboard uses it"
+    measures = Counter((each.name, each.kind) for document in documents.values() for each in measured(document))
+    for name in sorted(set(EXPRESSIONS) - {name for name, _ in measures}):
+        yield f"queries/pipeline.py: no dashboard uses {name}"
+    for (name, _), times in measures.items():
+        if times > 1:
+            yield f"queries/pipeline.py: {times} panels ask {name}"
     panels = Counter((each.name, each.sql) for each in every if each.kind not in {"variable", "annotation"})
     for (name, _), times in panels.items():
         if times > 1:
             yield f"queries/{name}.sql: {times} panels ask the same"
 
 
-def _asked(kind: str, where: str, target: Mapping[str, Any]) -> Asked:
-    return Asked(kind, where, target["refId"], target["rawSql"], target)
-
-
 def _variables(document: Document) -> list[Mapping[str, Any]]:
     listed: list[Mapping[str, Any]] = document.get("templating", {}).get("list", [])
     return listed
+
+
+def _panels(document: Document) -> Iterator[Mapping[str, Any]]:
+    """Without headings."""
+    return (panel for panel in document["panels"] if panel["type"] != "row")
 
 
 def _where(document: Document, panel: Mapping[str, Any]) -> str:

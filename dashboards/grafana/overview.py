@@ -7,17 +7,19 @@ _PLACEMENT = {"placement": "placement"}
 _FUNNEL = Link("Where candidates go here", FUNNEL, _PLACEMENT)
 _REQUESTS = Link("Requests here", REQUESTS, _PLACEMENT)
 _ALERT_FUNNEL = Link("Where candidates go", FUNNEL, {name: name for name in ("placement", "stage", "component")})
+_PIPELINE = Link("Why: pipeline health", parts.PIPELINE, {}, source="")
 _EXAMPLE = Link("This request", REQUESTS, {"request": "example"})
 
 
-def _share(title: str, description: str, alert: str, bad: str, of: str) -> parts.Series:
+def _share(title: str, description: str, alert: str | None, bad: str, of: str) -> parts.Series:
     return parts.lines(
         title,
         description,
         Query("overview_share", series=True, bad=bad, of=of),
         "percentunit",
         legend="${__field.labels.placement}",
-        bound=parts.limit(alert),
+        bound=parts.limit(alert) if alert else None,
+        width=6,
     )
 
 
@@ -35,8 +37,8 @@ def dashboard() -> parts.Board:
                 "could not be counted or taken. While this is red, nothing else here is news of the recommender.",
                 Query("overview_freshness"),
                 {
-                    "newest sealed": Field("s", parts.limit("IngestLag"), decimals=0),
-                    "slowest partition": Field("s", decimals=0),
+                    "newest sealed": Field("s", parts.limit("IngestLag"), [_PIPELINE], decimals=0),
+                    "slowest partition": Field("s", links=[_PIPELINE], decimals=0),
                     "windows lacking a partition": COUNT,
                     "requests without a request event": COUNT,
                     "dead letters": COUNT,
@@ -98,6 +100,14 @@ def dashboard() -> parts.Board:
                 "sum(m.requests - responded)",
                 "sum(m.requests)",
             ),
+            _share(
+                "Errors",
+                "Requests in which a stage said error or timeout. The alert StageFailing looks at each component: the "
+                "Funnel has its line.",
+                None,
+                "sum(m.failed)",
+                "sum(m.requests)",
+            ),
             parts.lines(
                 "Response time, p95",
                 "The 95th percentile: of the response's duration_ms, else from the request's time to "
@@ -106,6 +116,7 @@ def dashboard() -> parts.Board:
                 "ms",
                 legend="${__field.labels.placement}",
                 bound=parts.limit("LatencyHigh"),
+                width=6,
             ),
             parts.lines(
                 "Requests",
@@ -113,6 +124,16 @@ def dashboard() -> parts.Board:
                 Query("overview_requests", series=True),
                 "reqps",
                 legend="${__field.name}",
+                width=6,
+            ),
+            parts.lines(
+                "Ingest freshness",
+                "How long after its end a window was sealed, whatever the placement: the longest.",
+                Query("overview_fresh", series=True),
+                "s",
+                legend="${__field.name}",
+                bound=parts.limit("IngestLag"),
+                width=6,
             ),
             parts.rows(
                 "Placements",

@@ -1,4 +1,5 @@
-"""What all dashboards are made of: queries, variables, links, limits, three kinds of panels. Only this knows the SDK.
+"""What all dashboards are made of: queries, variables, links, limits, three kinds of panels. Only this and measures.py
+(the same for Prometheus) know the SDK.
 
 A panel cannot be made without a title, a description and units, and a limit that it shows is the one of the alert.
 """
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from dashboards import queries
+from dashboards.prometheus.model import DASHBOARD as PIPELINE_UID
 from sinks.clickhouse.reader import STATUSES
 from streams.alerts.definitions import DEFINITIONS
 from streams.alerts.model import Definition, Kind
@@ -25,6 +27,7 @@ with warnings.catch_warnings():  # that there is a newer schema: Grafana 13 take
 
 Board: TypeAlias = dashboard.Dashboard
 Series: TypeAlias = timeseries.Panel
+Target: TypeAlias = Builder[Dataquery]  # of any data source
 
 PLUGIN: Final = "grafana-clickhouse-datasource"
 SOURCE: Final = common.DataSourceRef(PLUGIN, "${clickhouse}")
@@ -33,6 +36,7 @@ TAG: Final = "rectrace"
 OVERVIEW, FUNNEL, ITEMS, REQUESTS, RULES = (
     f"{TAG}-{name}" for name in ("overview", "funnel", "items", "requests", "rules")
 )
+PIPELINE: Final = PIPELINE_UID
 _SHORTEST: Final = "10s"  # a window: less than that has nothing to show
 _DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS}
 _TABLE, _SERIES = 1, 0  # formats of the data source
@@ -109,16 +113,17 @@ def compared(alert: str) -> str:
 @dataclass(frozen=True)
 class Link:
     """To another dashboard, with the time range. row: variables by the column of the row that they take their value of;
-    keeps: variables that stay what they are."""
+    keeps: variables that stay what they are; source: that of the data source, if both have one."""
 
     title: str
     uid: str
     row: Mapping[str, str]
     keeps: Sequence[str] = ()
+    source: str = "clickhouse"
 
     def url(self) -> str:
         """As Grafana fills it in."""
-        variables = [f"${{{name}:queryparam}}" for name in ("clickhouse", *self.keeps)]
+        variables = [f"${{{name}:queryparam}}" for name in (self.source, *self.keeps) if name]
         variables += [f"var-{name}=${{__data.fields.{column}:percentencode}}" for name, column in self.row.items()]
         return f"/d/{self.uid}?" + "&".join(["${__url_time_range}", *variables])
 
@@ -173,17 +178,17 @@ def described(text: str, limits: Sequence[Limit | None]) -> str:
 def lines(
     title: str,
     description: str,
-    query: Query,
+    query: Target,
     unit: str,
     *,
-    legend: str,
+    legend: str = "",
     bound: Limit | None = None,
     width: int = 8,
     height: int = 8,
     stacked: bool = False,
     most: float | None = None,
 ) -> Series:
-    """A time series a value of the label that `legend` names. Every query begins at zero."""
+    """A time series a value of the label that `legend` names; without one the query says it. All begin at zero."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -192,7 +197,6 @@ def lines(
         .with_target(query)
         .unit(unit)
         .min(0)
-        .display_name(legend)
         .interval(_SHORTEST)
         .span(width)
         .height(height)
@@ -209,6 +213,8 @@ def lines(
             .calcs([])
         )
     )  # fmt: skip
+    if legend:
+        panel.display_name(legend)
     if stacked:
         panel.stacking(common_builders.StackingConfig().mode(common.StackingMode.NORMAL))
     if most is not None:
@@ -226,7 +232,7 @@ Framed = TypeVar("Framed", stat.Panel, table.Panel)
 
 
 def _framed(
-    panel: Framed, title: str, description: str, query: Query, fields: Mapping[str, Field], width: int, height: int
+    panel: Framed, title: str, description: str, query: Target, fields: Mapping[str, Field], width: int, height: int
 ) -> Framed:
     """What panels of fields have in common; unit is that of fields which say none."""
     return (
@@ -242,7 +248,7 @@ def _framed(
 
 
 def values(
-    title: str, description: str, query: Query, fields: Mapping[str, Field], *, width: int = 24, height: int = 4
+    title: str, description: str, query: Target, fields: Mapping[str, Field], *, width: int = 24, height: int = 4
 ) -> stat.Panel:
     """A row of numbers, one a column of the one row that the query gives; other columns than `fields` are not shown."""
     shown = "|".join(fields)
@@ -266,7 +272,7 @@ def values(
 
 
 def rows(
-    title: str, description: str, query: Query, fields: Mapping[str, Field], *, width: int = 24, height: int = 9
+    title: str, description: str, query: Target, fields: Mapping[str, Field], *, width: int = 24, height: int = 9
 ) -> table.Panel:
     """A table. fields: all of its columns, in the order of the query."""
     panel = (
@@ -344,14 +350,30 @@ def _annotation(name: str, colour: str, query: str) -> builders.AnnotationQuery:
     return builders.AnnotationQuery().name(name).datasource(SOURCE).enable(True).icon_color(colour).target(Query(query))
 
 
+@dataclass(frozen=True)
+class Reads:
+    """A data source: the variable that chooses it, and what it marks in time."""
+
+    source: builders.DatasourceVariable
+    marks: Sequence[builders.AnnotationQuery]
+
+
+def _clickhouse() -> Reads:
+    marks = (("Alerts", "red"), ("Deploys", "blue"), ("Experiments", "purple"))
+    return Reads(source(), [_annotation(name, colour, f"annotations_{name.lower()}") for name, colour in marks])
+
+
 def board(
     uid: str,
     title: str,
     description: str,
     variables: Sequence[Builder[dashboard.VariableModel]],
-    panels: Sequence[Builder[dashboard.Panel]],
+    panels: Sequence[Builder[dashboard.Panel] | str],
+    read: Reads | None = None,
 ) -> Board:
-    """A dashboard of the panels from left to right and down; their ids count from 1. The first variable is `source`."""
+    """A dashboard of the panels from left to right and down; their ids count from 1. A string is a heading over those
+    that follow. The first variable is that of the data source. read: ClickHouse, if not told otherwise."""
+    read = read or _clickhouse()
     made = (
         builders.Dashboard(title)
         .uid(uid)
@@ -362,7 +384,7 @@ def board(
         .time("now-1h", "now")
         .refresh("30s")
         .tooltip(dashboard.DashboardCursorSync.CROSSHAIR)
-        .variables([source(), *variables])
+        .variables([read.source, *variables])
         .link(
             builders.DashboardLink("rectrace")
             .type(dashboard.DashboardLinkType.DASHBOARDS)
@@ -370,14 +392,15 @@ def board(
             .include_vars(True)
             .keep_time(True)
         )
-        .annotation(_annotation("Alerts", "red", "annotations_alerts"))
-        .annotation(_annotation("Deploys", "blue", "annotations_deploys"))
-        .annotation(_annotation("Experiments", "purple", "annotations_experiments"))
     )
+    for mark in read.marks:
+        made.annotation(mark)
     for panel in panels:
-        made.with_panel(panel)
+        if isinstance(panel, str):
+            made.with_row(builders.Row(panel))
+        else:
+            made.with_panel(panel)
     built = made.build()
     for number_, each in enumerate(built.panels or [], 1):
-        assert isinstance(each, dashboard.Panel)
         each.id_val = number_
     return built

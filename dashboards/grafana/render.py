@@ -6,10 +6,17 @@ from typing import Any, Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards.grafana import funnel, items, overview, requests, rules
+from dashboards.grafana import funnel, items, overview, pipeline, requests, rules
 from schemas.documents import write as write_all
 
-_DASHBOARDS: Final = (overview.dashboard, funnel.dashboard, items.dashboard, requests.dashboard, rules.dashboard)
+_DASHBOARDS: Final = (
+    overview.dashboard,
+    funnel.dashboard,
+    items.dashboard,
+    requests.dashboard,
+    rules.dashboard,
+    pipeline.dashboard,
+)
 
 
 def documents() -> dict[str, dict[str, Any]]:

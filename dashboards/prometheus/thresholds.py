@@ -4,6 +4,7 @@ from typing import Final
 
 from streams.limit import DeadLetterPolicy
 
+ANSWERING: Final = 1  # workers
 WORKER_ANSWERS: Final = 0.5  # share of its scrapes in ten minutes
 SEALING: Final = 1  # workers
 # Longer than RECTRACE_SEAL__PATIENCE: until then one partition alone may keep the seal waiting, and IngestLag says so.

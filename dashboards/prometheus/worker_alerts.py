@@ -14,6 +14,7 @@ from dashboards.prometheus.names import (
 )
 from dashboards.prometheus.recordings import OF_JOB
 from dashboards.prometheus.thresholds import (
+    ANSWERING,
     COMMIT_FAILURES,
     DEAD_LETTER_SHARE,
     DEAD_LETTERS_A_MINUTE,
@@ -38,7 +39,7 @@ WORKERS: Final = (
     Alert(
         DOWN,
         "page",
-        "rectrace:workers_up:sum == 0",
+        f"rectrace:workers_up:sum < {ANSWERING}",
         lasts="2m",
         summary=f"No worker of rectrace answers: {COUNT} of its scrapes came back.",
         meaning="No worker runs, or Prometheus does not reach any. Nothing lands and nothing is sealed; no alert about "

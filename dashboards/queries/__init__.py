@@ -1,7 +1,7 @@
 """The queries of the dashboards: each once, a file each, in the dialect of Grafana's ClickHouse data source.
 
 `$__...` are its macros and `${...}` variables of a dashboard, which Grafana fills in; `{...}` is filled in by `text`.
-The tables are those of the data source's default database.
+The tables are those of the data source's default database. What is asked of Prometheus is in pipeline.py.
 """
 
 from functools import cache

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +71,7 @@ def check(
         typer.echo(problem)
     if found:
         raise typer.Exit(1)
-    queries = sum(1 for document in documents.values() for _ in checking.asked(document))
+    queries = sum(1 for each in documents.values() for _ in chain(checking.asked(each), checking.measured(each)))
     typer.echo(f"{len(documents)} dashboards, {queries} queries, nothing wrong")
 
 

@@ -217,6 +217,8 @@ class Engine:
                     newest = self.store.latest(chain)
                     self.store.mark_delivered(name, chain, newest.window if newest else 0)
             self._known[name] = _Target()
+            self.metrics.notifications.labels(name)  # 0 until then, so that the first one is an increase
+            self.metrics.notify_failures.labels(name)
 
     def _read_firing(self) -> list[AlertState]:
         """What fires and has been told, of all chains."""

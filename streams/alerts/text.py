@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from schemas.alerts import AlertState, Notification
 from schemas.parts import WINDOW_S
+from streams.alerts.definitions import INGEST_LAG
 from streams.alerts.model import Kind, Signal
 
 BEFORE_S: Final = 600  # links show so much of the time before
@@ -86,15 +87,21 @@ def addresses(state: AlertState, links: Links) -> dict[str, str]:
         for name in ("placement", "stage", "component", "segment")
         if name in state.labels
     }
-    dashboard = "rectrace-funnel" if "component" in state.labels else "rectrace-overview"
-    ms = {"from": str(since * 1000), "to": str(until * 1000)}
+    shown = f"{_dashboard(state)}?{urlencode({**variables, 'from': since * 1000, 'to': until * 1000})}"
     return {
         "runbook_url": state.annotations.get("runbook_url", "")
         or (f"{links.runbooks}/{quote(state.alert)}" if links.runbooks else ""),
         "alert_url": f"{links.console}/alerts/{state.fingerprint}" if links.console else "",
         "requests_url": f"{links.console}/requests?{urlencode({**wanted, **period})}" if links.console else "",
-        "dashboard_url": f"{links.grafana}/d/{dashboard}?{urlencode({**variables, **ms})}" if links.grafana else "",
+        "dashboard_url": f"{links.grafana}/d/{shown}" if links.grafana else "",
     }
+
+
+def _dashboard(state: AlertState) -> str:
+    """uid of the one that shows where to look."""
+    if state.alert == INGEST_LAG.name:
+        return "rectrace-pipeline"
+    return "rectrace-funnel" if "component" in state.labels else "rectrace-overview"
 
 
 def _status(state: AlertState) -> str:

@@ -20,7 +20,8 @@ from dashboards.grafana.expand import NotUnderstood, Shown, Value, expand
 from rectrace.cli import app
 from schemas.alerts import AlertState, Change, Evaluation
 from sinks.clickhouse.alerts import ClickHouseAlerts
-from streams.alerts.definitions import BUILT_IN
+from sinks.clickhouse.migrate import Layout, migrate
+from streams.alerts.definitions import DEFINITIONS
 from streams.alerts.text import Links, addresses
 from tests.support import incident
 from tests.support.database import Database
@@ -185,6 +186,26 @@ def test_the_overview_says_what_is_wrong_where(ask: Asking) -> None:
     assert ask.panel("rectrace-overview", "Placements", placement=["nowhere"]).rows == []
 
 
+def test_errors_are_stages_that_failed(ask: Asking) -> None:
+    shares = [row["share"] for row in ask.panel("rectrace-overview", "Errors", placement=["home"]).rows]
+    assert sum(share > 0 for share in shares) == 1  # of `fallback`, whose ranker timed out
+    assert min(shares) == 0
+
+
+def test_freshness_is_of_the_first_seal(clickhouse: str, database: str) -> None:
+    rows = [(0, 1, 25, False), (0, 2, 500, False), (10, 3, 900, True), (20, 4, 90, False), (30, 5, 35, False)]
+    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+        migrate(client, Layout(database))
+        client.insert(
+            f"{database}.sealed",
+            [(NOON + window, run, 0, 0, 0, 0, lacks, (NOON + at) * 1000) for window, run, at, lacks in rows],
+            ["window", "run", "tail", "rows", "requests", "orphans", "incomplete", "sealed_at"],
+        )
+        client.database = database
+        late = Asking(client).panel("rectrace-overview", "Ingest freshness")
+    assert [(row["time"].second, row["sealed after"]) for row in late.rows] == [(0, 15), (20, 60), (30, 0)]
+
+
 def test_alerts_are_shown_until_they_end(ask: Asking) -> None:
     (fires,) = ask.panel("rectrace-overview", "Alerts").rows
     assert (fires["alert"], fires["severity"]) == ("SourceEmpty", "page")
@@ -271,26 +292,28 @@ def test_requests_are_found_and_shown(ask: Asking) -> None:
 
 def test_a_line_is_where_the_alert_is() -> None:
     """By the constants of the alert engine."""
-    lines = [panel for document in DOCUMENTS.values() for panel in document["panels"] if panel["type"] == "timeseries"]
+    boards = [document for uid, document in DOCUMENTS.items() if uid != parts.PIPELINE]  # of Prometheus' alerts
+    lines = [panel for document in boards for panel in document["panels"] if panel["type"] == "timeseries"]
     steps = {panel["title"]: panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps") for panel in lines}
     drawn = {title: step[-1]["value"] for title, step in steps.items() if step}
-    definitions = {definition.name: definition.threshold for definition in BUILT_IN}
+    thresholds = {definition.name: definition.threshold for definition in DEFINITIONS}
     assert drawn == {
-        title: definitions[alert]
+        title: thresholds[alert]
         for title, alert in {
             "Empty responses": "EmptyResponses", "Short responses": "ShortResponses", "Fallback": "FallbackResponses",
             "No response": "NoResponse", "Response time, p95": "LatencyHigh", "Failing": "StageFailing",
-            "Sources that find nothing": "SourceEmpty",
+            "Sources that find nothing": "SourceEmpty", "Ingest freshness": "IngestLag",
         }.items()
     }  # fmt: skip
 
 
 def test_what_an_alert_links_to_is_there() -> None:
-    for labels in (
-        {"placement": "home", "segment": "country=DE"},
-        {"placement": "home", "stage": "s", "component": "c"},
+    for alert, labels in (
+        ("SegmentWorse", {"placement": "home", "segment": "country=DE"}),
+        ("SegmentWorse", {"placement": "home", "stage": "s", "component": "c"}),
+        ("IngestLag", {}),
     ):
-        state = AlertState("SegmentWorse", labels, "page", "firing", NOON, [(NOON, "b")])
+        state = AlertState(alert, labels, "page", "firing", NOON, [(NOON, "b")])
         url = urlsplit(addresses(state, Links(grafana="http://grafana"))["dashboard_url"])
         variables = check.defaults(DOCUMENTS[url.path.removeprefix("/d/")])
         assert {name.removeprefix("var-") for name in parse_qs(url.query) if name.startswith("var-")} <= set(variables)

@@ -1,12 +1,10 @@
 """Prometheus and Alertmanager themselves, with the rules and the configuration that are committed."""
 
-import json
 import re
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import yaml
@@ -22,6 +20,7 @@ from schemas.alerts import Notification
 from sinks.alertmanager import Alertmanager
 from streams.metrics import Metrics
 from streams.status import StatusServer
+from tests.support.prometheus import ask, hurried_rules
 from tests.support.promtool import run
 from tests.support.service import eventually
 from tests.support.webhook import Webhook
@@ -155,23 +154,16 @@ def prometheus(tmp_path: Path, metrics: Metrics, routed: RunningAlertmanager) ->
     """Scrapes the metrics each second and evaluates the rules, whose alerts fire at once."""
     worker = StatusServer(LOOPBACK, 0, metrics.registry, lambda: None, lambda: None)
     directory = tmp_path / "prometheus"
-    render.main(["--out", str(directory)])
-    rules = directory / render.RULES
-    rules.write_text(re.sub(r"interval: \w+", "interval: 1s", re.sub(r"for: \w+", "for: 0s", rules.read_text())))
+    hurried_rules(directory)
     config = PROMETHEUS.format(worker=f"{LOOPBACK}:{worker.port}", alertmanager=f"{LOOPBACK}:{routed.port}")
     with start_prometheus(0, directory, config) as running:
         yield running
     worker.close()
 
 
-def ask(running: RunningPrometheus, path: str) -> Any:
-    with urllib.request.urlopen(f"{running.url}/api/v1/{path}", timeout=10) as answer:
-        return json.loads(answer.read())["data"]
-
-
 def recorded(running: RunningPrometheus) -> dict[str, float]:
     """Each recorded series, once."""
-    found = ask(running, "query?query=%7B__name__%3D~%22rectrace%3A.%2B%22%7D")["result"]
+    found = ask(running, "query", query='{__name__=~"rectrace:.+"}')["result"]
     return {each["metric"]["__name__"]: float(each["value"][1]) for each in found}
 
 

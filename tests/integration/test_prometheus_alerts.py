@@ -1,4 +1,5 @@
-"""Every alert about rectrace itself, by promtool: quiet, then firing in its exact words; and what must not fire it."""
+"""Every alert about rectrace itself, by promtool: quiet, then firing in its exact words; what must not fire it; and
+what the dashboard shows meanwhile."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,9 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
+from dashboards.grafana.expand import ALL, Shown
+from dashboards.grafana.promql import expand
 from dashboards.prometheus import render
 from dashboards.prometheus.alerts import ALERTS
-from tests.support.promtool import FAULT, STEP, Fires, Firing, Series, check, gone, rising, run, steady, then
+from dashboards.queries.pipeline import EXPRESSIONS
+from tests.support.promtool import FAULT, STEP, Fires, Firing, Gives, Series, check, gone, rising, run, steady, then
 
 pytestmark = pytest.mark.needs("prometheus")
 
@@ -39,7 +43,7 @@ EVALUATED, EVALUATED2 = (of("rectrace_alerts_evaluated_until_seconds", worker) f
 LAG_OF_0 = events("rectrace_lag_records", partition="0")
 FRESH_OF_1 = events("rectrace_ingest_freshness_seconds", "w2", partition="1")
 DEAD = events("rectrace_dead_letters_total", reason="invalid")
-CONSUMED = events("rectrace_records_consumed_total")
+CONSUMED, CONSUMED2 = (events("rectrace_records_consumed_total", worker) for worker in ("w1", "w2"))
 FAILED, FAILED2 = (of("rectrace_insert_failures_total", worker, what="parts") for worker in ("w1", "w2"))
 WRITTEN, WRITTEN2 = (of("rectrace_insert_seconds_count", worker, what="parts") for worker in ("w1", "w2"))
 NOT_EVALUATED = of("rectrace_alert_evaluation_failures_total")
@@ -64,7 +68,7 @@ HEALTHY: Final[Series] = {
     FRESH_OF_1: steady(2),
     DEAD: steady(0),
     CONSUMED: rising(15_000),
-    events("rectrace_records_consumed_total", "w2"): rising(15_000),
+    CONSUMED2: rising(15_000),
     FAILED: steady(0),
     FAILED2: steady(0),
     WRITTEN: rising(15),
@@ -277,6 +281,44 @@ def test_that_dead_letters_stop_it_is_still_known_when_it_has_stopped(tmp_path: 
     expected = [Firing(stopped, {"RectraceDeadLettersStop": 1})]
     expected += [Firing(stopped + 300, {"RectraceDeadLettersStop": 1, "RectraceDown": 1})]
     check(RULES, series, expected, tmp_path)
+
+
+EVERYTHING: Final = Shown(0, 3_600, STEP, dict.fromkeys(("instance", "topic", "partition", "state", "target"), ALL))
+OF_W1, OF_W2 = '{instance="w1:9464"}', '{instance="w2:9464"}'
+FULL: Final = '{alertname="RectraceMemoryHigh",alertstate="firing",instance="w1:9464",severity="ticket",state="open"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "values"),
+    [
+        ("workers", {UP2: then("1", "0")}, {"rectrace:workers_up:sum": 1}),
+        ("sealing", {SEALING: then("1", "0")}, {"rectrace:sealing:sum": 0}),
+        ("sealed_ago", {}, {"{}": LAG}),
+        ("sealed_ago", {SEALED: then(f"{-LAG}+15", str(STUCK))}, {"{}": BEGAN + 600 - STUCK}),
+        ("sealed_behind", {EVALUATED: then(f"{-LAG}+15", str(STUCK))}, {"{}": BEGAN + 600 - LAG - STUCK}),
+        ("slowest", {FRESH_OF_1: then("2", "130")}, {"{}": 130}),
+        ("reading_left", {LAG_OF_0: then("0", "60000")}, {"{}": 30}),
+        ("reading_left", {CONSUMED: steady(0), CONSUMED2: steady(0)}, {}),
+        ("most_dead", {CONSUMED: steady(0), CONSUMED2: steady(0)}, {}),
+        ("partition_lag", {}, {'{topic="rectrace.stages",partition="0"}': 50}),
+        ("consumed", {}, {f"rectrace:records_consumed:rate2m{of}": 1_000 for of in (OF_W1, OF_W2)}),
+        ("answered", {UP2: then("1", "0")}, {OF_W1: 1, OF_W2: 0}),
+        ("paused", {PAUSED: then("0", "1")}, {OF_W1: 1}),
+        ("closed", {}, {'{reason="complete"}': 20}),
+        ("most_held", {OPEN: then("0", "240000000")}, {"{}": 0.9375}),
+        ("held_bytes", {}, {OF_W1: 1e8 + 1e6}),
+        ("most_dead", {DEAD: then("0", "0+6000")}, {"{}": 0.4}),
+        ("dead_share", {DEAD: then("0", "0+6000")}, {OF_W1: 0.4}),
+        ("dead_by_worker", {DEAD: then("0", "0+6000")}, {OF_W1: 24_000}),
+        ("dead_letters", {DEAD: then("0", "0+6000")}, {'{reason="invalid"}': 24_000}),
+        ("rules_failed", {RULES_FAILED: then("0", "2"), RULES_FAILED2: steady(7)}, {"{}": 2}),
+        ("alerts", {OPEN: then("0", "240000000")}, {FULL: BEGAN * 1_000}),
+    ],
+)
+def test_what_a_panel_shows_in_ten_minutes_of_a_fault(
+    name: str, fault: Series, values: Mapping[str, float], tmp_path: Path
+) -> None:
+    check(RULES, {**HEALTHY, **fault}, [Gives(BEGAN + 600, expand(EXPRESSIONS[name], EVERYTHING), values)], tmp_path)
 
 
 def test_promtool_takes_the_rules() -> None:

@@ -66,14 +66,27 @@ class Firing:
         }
 
 
-def check(rules: Path, series: Series, expected: Iterable[Fires | Firing], directory: Path) -> None:
+@dataclass(frozen=True)
+class Gives:
+    """What an expression gives at a time in seconds: values by labels, as Prometheus writes them."""
+
+    at: int
+    expr: str
+    values: Mapping[str, float]
+
+    def rendered(self) -> dict[str, Any]:
+        samples = [{"labels": labels, "value": value} for labels, value in self.values.items()]
+        return {"expr": self.expr, "eval_time": f"{self.at}s", "exp_samples": samples}
+
+
+def check(rules: Path, series: Series, expected: Iterable[Fires | Firing | Gives], directory: Path) -> None:
     """Run one unit test; what promtool says is in the assertion."""
     wanted = list(expected)
     test = {
         "interval": f"{STEP}s",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "alert_rule_test": [each.rendered() for each in wanted if isinstance(each, Fires)],
-        "promql_expr_test": [each.rendered() for each in wanted if isinstance(each, Firing)],
+        "promql_expr_test": [each.rendered() for each in wanted if not isinstance(each, Fires)],
     }
     content = {"rule_files": [str(rules.resolve())], "evaluation_interval": f"{STEP}s", "tests": [test]}
     file = directory / "test.yml"

@@ -140,9 +140,14 @@ class Service:
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
+    @property
+    def address(self) -> str:
+        """host:port of the worker's metrics."""
+        return f"{LOOPBACK}:{self._port}"
+
     def _get(self, path: str) -> str | None:
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.address}{path}", timeout=5) as answer:
                 text: str = answer.read().decode()
                 return text
         except OSError:

@@ -72,6 +72,8 @@ def test_links_have_the_time_and_the_variables() -> None:
     asked = parse_qs(dashboard.query)
     assert asked["var-component"] == ["ann"]
     assert asked["from"] == [str((T - 600) * 1000)]
+    lags = AlertState("IngestLag", {}, "page", "firing", T, [(T, "b")])
+    assert urlsplit(addresses(lags, LINKS)["dashboard_url"]).path == "/d/rectrace-pipeline"
 
 
 def test_without_addresses_there_are_no_links() -> None:
