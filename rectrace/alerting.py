@@ -1,5 +1,6 @@
 """The alert engine from settings."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from rectrace.changed_story import ChangedStory, headline
 from rectrace.settings import Settings, SettingsError, read_yaml
 from schemas.alerts import AlertState
 from schemas.parts import WINDOW_S
+from schemas.rules import Rule
 from sinks.alertmanager import Alertmanager
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Times
@@ -19,6 +21,7 @@ from streams.alerts.budgets import Budgets
 from streams.alerts.distributions import Distributions
 from streams.alerts.engine import AlertPolicy, Engine
 from streams.alerts.experiments import Experiments
+from streams.alerts.rules import ALERT as RULE_VIOLATED
 from streams.alerts.rules import Rules
 from streams.alerts.segments import Segments
 from streams.alerts.signals import BuiltIn
@@ -32,17 +35,25 @@ _METRICS: Final = {
     "EmptyResponses": "empty", "ShortResponses": "short", "FallbackResponses": "fallback", "NoResponse": "no_response",
     "StageFailing": "failed", "SourceEmpty": "yield", "IncompleteTraces": "incomplete", "ComponentSilent": "incomplete",
     "EventsMissing": "incomplete", "LatencyHigh": "latency", "LatencyShift": "latency", "StageLatencyShift": "latency",
-    "TrafficCollapse": "requests", "RuleViolated": "short",
+    "TrafficCollapse": "requests",
+}  # fmt: skip
+# And of a rule over whole requests, by a field that it reads; of a rule over what was served, how much that was.
+_OF_RULES: Final = {
+    "failed": "failed", "served_by": "fallback", "missing": "incomplete", "total_ms": "latency",
+    "responded": "no_response", "n_out": "yield",
 }  # fmt: skip
 _LEAST: Final = timedelta(seconds=60)  # that are compared where less does not tell
 
 
-def explainer(settings: Settings, client: Client) -> Callable[[AlertState, int], str]:
+def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Callable[[AlertState, int], str]:
     """The first line of `rectrace changed` for an alert: since it began, against as long a time before; where so little
     traffic names no suspect, of the last minute, which began sound."""
 
     def explain(state: AlertState, window: int) -> str:
         name = _METRICS.get(state.alert) or state.labels.get("metric", "")
+        if state.alert == RULE_VIOLATED:
+            rules = store.rules(window, window).values()
+            name = next((metric_of(rule) for rule in rules if rule.id == state.labels["rule"]), "short")
         if name not in METRICS:
             return ""
         until, began = (datetime.fromtimestamp(at, UTC) for at in (window + WINDOW_S, state.began))
@@ -59,6 +70,12 @@ def explainer(settings: Settings, client: Client) -> Callable[[AlertState, int],
         return changed.ask(changes, metric, database.order(settings, placement))
 
     return explain
+
+
+def metric_of(rule: Rule) -> str:
+    """The metric of `rectrace changed` that tells why a rule is violated."""
+    words = re.findall(r"\w+", rule.when) if rule.scope == "trace" else ()
+    return next((_OF_RULES[word] for word in words if word in _OF_RULES), "short")
 
 
 def engine(settings: Settings, client: Client, metrics: Metrics) -> Engine:
@@ -82,7 +99,7 @@ def engine(settings: Settings, client: Client, metrics: Metrics) -> Engine:
         thresholds=known,
         metrics=metrics,
         policy=AlertPolicy(alerts.late, alerts.hold, alerts.resend),
-        explain=explainer(settings, client),
+        explain=explainer(settings, client, store),
         links=Links(alerts.console, alerts.grafana, alerts.runbooks),
     )
 

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Final, NamedTuple
 
 from rectrace.changed_metrics import P95, Metric, share_above
@@ -250,18 +251,20 @@ def _stands_out(metric: Metric, found: Explanation, dimensions: Mapping[str, Map
     """Whether they changed otherwise than the rest, by more than chance: an even change has its elements, too."""
     if found.lift < MIN_LIFT:
         return False
+    ways = len(dimensions) * math.comb(len(dimensions[found.dimension]), len(found.elements))
+    least_z = -NormalDist().inv_cdf(NormalDist().cdf(-MIN_Z) / ways)  # Bonferroni: these were chosen, after looking
     taken = [dimensions[found.dimension][each.name] for each in found.elements]
     mine = Pair(*(sum(side, NOTHING) for side in zip(*taken, strict=True)))
     if metric.kind == "count":
         shares = [Share(part.part, whole.part, whole.part) for part, whole in zip(mine, total, strict=True)]
-        return abs(difference(*shares)) >= MIN_Z
+        return abs(difference(*shares)) >= least_z
     rest = Pair(total.before - mine.before, total.now - mine.now)
     if min(rest.before.requests, rest.now.requests, mine.before.requests, mine.now.requests) <= 0:
         return True
     scale = max(total.before.share.value, total.now.share.value, 1.0)  # a mean as a share of its largest
     sides = [Share(each.part / scale, each.whole, each.requests) for each in (*mine, *rest)]
     moved = (sides[1].value - sides[0].value) - (sides[3].value - sides[2].value)
-    return abs(moved) >= MIN_Z * math.sqrt(sum(side.variance for side in sides))
+    return abs(moved) >= least_z * math.sqrt(sum(side.variance for side in sides))
 
 
 def _cause(found: Explanation, elements: Mapping[str, Pair]) -> Cause:

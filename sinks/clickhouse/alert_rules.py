@@ -20,7 +20,7 @@ class RuleCountReader:
     def read(self, first: int, last: int) -> RuleCounts:
         """Of the windows from first to last, both inside, and of those before within the rules' own times."""
         period = {"first": when(first), "last": when(last)}
-        rules = dict(_readable(self._ask("alert_rules", **period)))
+        rules = self.rules(first, last)
         if not rules:
             return RuleCounts({}, [], [])
         within: dict[str, int] = {}
@@ -34,6 +34,10 @@ class RuleCountReader:
         since = when(min(hit.window for hit in hits if hit.hit))
         shown = self._ask("alert_rule_examples", first=since, last=when(last))
         return RuleCounts(rules, hits, [_example(row) for row in shown])
+
+    def rules(self, first: int, last: int) -> dict[str, Rule]:
+        """What judged the windows from first to last, both inside; by version."""
+        return dict(_readable(self._ask("alert_rules", first=when(first), last=when(last))))
 
 
 def _readable(rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Rule]]:

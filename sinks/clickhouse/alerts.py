@@ -7,6 +7,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 
 from schemas.alerts import AlertCounts, AlertState, Chain, Change, Evaluation, RuleCounts, SealedWindow
+from schemas.rules import Rule
 from sinks.clickhouse.alert_counts import CountReader
 from sinks.clickhouse.alert_distributions import DistributionReader
 from sinks.clickhouse.alert_rules import RuleCountReader
@@ -80,6 +81,10 @@ class ClickHouseAlerts:
 
     def rule_counts(self, first: int, last: int) -> RuleCounts:
         return self._rule_counts.read(first, last)
+
+    def rules(self, first: int, last: int) -> dict[str, Rule]:
+        """What judged the windows from first to last, both inside; by version."""
+        return self._rule_counts.rules(first, last)
 
     def examples(self, kind: str, labels: Mapping[str, str], first: int, last: int) -> list[str]:
         """Newest first; the slowest first where it is about time."""

@@ -1,5 +1,6 @@
 """What changed, in words: the headline of an alert, and the sentences beside it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,6 +131,16 @@ def test_a_segment_is_named_only_where_it_stands_out() -> None:
     assert causes(METRICS["empty"], split((100, 500), (300, 1_500)), {}) == []
     at = {"home": pair((10, 1_000), (10, 1_000)), "cart": pair((10, 1_000), (200, 1_000))}
     assert [each.names for each in causes(METRICS["empty"], split((53, 500), (157, 1_500)), at)] == ["placement=cart"]
+
+
+def test_what_was_chosen_out_of_many_must_stand_out_by_more() -> None:
+    def ages(bad: Sequence[float]) -> dict[str, Pair]:
+        cells = {f"age_band={number}": pair((0, 8), (each, 8)) for number, each in enumerate(bad)}
+        return {**cells, "": pair((0, 8 * len(bad)), (sum(bad), 8 * len(bad)))}
+
+    # 10 of 16 against 4 of 32: a difference of 3.7 times its deviation
+    assert causes(METRICS["failed"], ages([5, 5, 1, 1, 1, 1]), {}) == []
+    assert [each.names for each in causes(METRICS["failed"], ages([7, 7, 1, 1, 1, 1]), {})] == ["age_band=0, 1"]
 
 
 def test_requests_that_say_nothing_of_a_segment_are_an_element() -> None:
