@@ -42,6 +42,7 @@ LOOKED_AT_S: Final = 120
 LOOKED_AT_SMALL_S: Final = 1_200
 SLOW: Final = ("scorer_scale_shift",)  # what is compared by half hours: a window of it over and over, so long
 SLOW_S: Final = 1_800
+LONG_PAST: Final = 420  # windows: an hour and more
 SETTLED_S: Final = 40  # a window so long ago is sealed
 STEP_S: Final = 10
 ENOUGH_S: Final = 60  # no longer look at what is right by then
@@ -94,7 +95,7 @@ def look(where: settings.Settings, world: World, truth: Truth, rate: float, smal
     segment = SEGMENT if small else truth.segment
     with simulation(where, START) as service:
         service.run(_traffic(world, rate, START, [], small), START + HEALTHY_S)
-        service.repeat(int(START) + REPEATED, PAST)
+        service.repeat(int(START) + REPEATED, LONG_PAST if truth.name in SLOW else PAST)
         traffic = _traffic(world, rate, service.now, [Fault(truth, HEALTHY_S)], small)
         sets_in = service.now + HEALTHY_S
         end = sets_in + (LOOKED_AT_SMALL_S if small else LOOKED_AT_S)

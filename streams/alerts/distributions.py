@@ -13,6 +13,7 @@ from schemas.alerts import AlertState
 from schemas.distributions import Drops, Scores, SpreadCounts
 from schemas.parts import WINDOW_S
 from streams.alerts.distribution_definitions import REASON_MIX_SHIFT, SCORE_DRIFT, SCORES_DEGENERATE
+from streams.alerts.due import read_due
 from streams.alerts.model import Signal
 from streams.alerts.signals import SPAN, pooled
 from streams.alerts.text import percent
@@ -61,8 +62,7 @@ class Distributions:
     def load(self, first: int, last: int) -> "DistributionSignals":
         """As SignalSource says."""
         spreads = self._store.spreads(first - (SPAN - 1) * WINDOW_S, last)
-        due = [window for window in range(first, last + 1, WINDOW_S) if SCORE_DRIFT.due(window)]
-        return DistributionSignals(spreads, {window: self._compare(window) for window in due}, self._thresholds)
+        return DistributionSignals(spreads, read_due(SCORE_DRIFT, first, last, self._compare), self._thresholds)
 
     def _compare(self, window: int) -> Compared:
         split = window + WINDOW_S - NOW_S
