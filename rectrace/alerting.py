@@ -18,7 +18,8 @@ from sinks.alertmanager import Alertmanager
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Times
 from streams.alerts.budgets import Budgets
-from streams.alerts.distributions import Distributions
+from streams.alerts.distribution_definitions import REASON_MIX_SHIFT, SCORE_DRIFT
+from streams.alerts.distributions import NOW_S, Distributions
 from streams.alerts.engine import AlertPolicy, Engine
 from streams.alerts.experiments import Experiments
 from streams.alerts.rules import ALERT as RULE_VIOLATED
@@ -35,7 +36,7 @@ _METRICS: Final = {
     "EmptyResponses": "empty", "ShortResponses": "short", "FallbackResponses": "fallback", "NoResponse": "no_response",
     "StageFailing": "failed", "SourceEmpty": "yield", "IncompleteTraces": "incomplete", "ComponentSilent": "incomplete",
     "EventsMissing": "incomplete", "LatencyHigh": "latency", "LatencyShift": "latency", "StageLatencyShift": "latency",
-    "TrafficCollapse": "requests",
+    "TrafficCollapse": "requests", "ScoreDrift": "yield", "ReasonMixShift": "yield",
 }  # fmt: skip
 # And of a rule over whole requests, by a field that it reads; of a rule over what was served, how much that was.
 _OF_RULES: Final = {
@@ -43,11 +44,12 @@ _OF_RULES: Final = {
     "responded": "no_response", "n_out": "yield",
 }  # fmt: skip
 _LEAST: Final = timedelta(seconds=60)  # that are compared where less does not tell
+_DISTRIBUTIONS: Final = {SCORE_DRIFT.name, REASON_MIX_SHIFT.name}  # began some time in the half hour that is judged
 
 
 def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Callable[[AlertState, int], str]:
     """The first line of `rectrace changed` for an alert: since it began, against as long a time before; where so little
-    traffic names no suspect, of the last minute, which began sound."""
+    traffic names no suspect, of the last minute, which began sound. Of distributions for the half hour judged."""
 
     def explain(state: AlertState, window: int) -> str:
         name = _METRICS.get(state.alert) or state.labels.get("metric", "")
@@ -57,12 +59,15 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
         if name not in METRICS:
             return ""
         until, began = (datetime.fromtimestamp(at, UTC) for at in (window + WINDOW_S, state.began))
+        lengths: tuple[timedelta, ...] = (until - began, max(until - began, _LEAST))
+        if state.alert in _DISTRIBUTIONS:
+            lengths = (timedelta(seconds=NOW_S),)
         stories = []
-        for length in dict.fromkeys((until - began, max(until - began, _LEAST))):
+        for length in dict.fromkeys(lengths):
             stories.append(ask(METRICS[name], Times.ending(until, length, length), until, state.labels))
             if stories[-1].suspect:
                 return headline(stories[-1])
-        return next((headline(story) for story in stories if story.changed), "")
+        return next((headline(story) for story in stories if story.changed or story.new_version), "")
 
     def ask(metric: Metric, times: Times, until: datetime, labels: Mapping[str, str]) -> ChangedStory:
         placement = labels.get("placement", "")

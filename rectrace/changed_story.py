@@ -76,6 +76,11 @@ class ChangedStory:
         of_all = (each for each in self.deviations if (each.stage, each.component) == (first.stage, first.component))
         return next(of_all, first)
 
+    @property
+    def new_version(self) -> Novelty | None:
+        """The first version of a component that appeared or vanished."""
+        return next((each for each in self.novelties if each.component), None)
+
     def as_json(self) -> dict[str, Any]:
         """Plain data: what --json prints."""
         told = {name: value for name, value in asdict(self).items() if name not in ("asked", "mix")}
@@ -101,7 +106,7 @@ def headline(story: ChangedStory) -> str:
     if story.now and story.before:
         told += [f"{story.causes[0].ep:.0%} of it in {story.causes[0].names}"] if story.causes else []
         told += [_says(story.suspect, story)] if story.suspect else []
-        told += [novelty(each) for each in story.novelties[:1] if each.component]
+        told += [novelty(story.new_version)] if story.new_version else []
     return "; ".join(told)
 
 

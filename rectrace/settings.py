@@ -109,7 +109,7 @@ class Topics(_Part):
 class Join(_Part):
     """When the parts of a request are closed."""
 
-    settle: Seconds = Field(2.0, description="seconds after the response, unless all expected components came")
+    settle: Seconds = Field(1.5, description="seconds after the response, unless all expected components came")
     grace: Seconds = Field(10.0, description="seconds after its last event")
     max_wait: Seconds = Field(60.0, description="seconds after its first event")
     max_open: int = Field(200_000, ge=1, le=10_000_000, description="open requests of one worker")

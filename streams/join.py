@@ -23,7 +23,7 @@ REQUEST_OVERHEAD: Final = 1_000
 class JoinPolicy:
     """When requests close. Times in ms."""
 
-    settle_ms: int = 2_000
+    settle_ms: int = 1_500
     grace_ms: int = 10_000
     max_wait_ms: int = 60_000
     max_open: int = 200_000
