@@ -29,7 +29,7 @@ from streams.rules.reading import check
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 GROUPS = {"alerts", "dashboards", "dlq", "rules"}
-NOT_SETTINGS = {"RECTRACE_CONFIG", "RECTRACE_REQUIRE", "RECTRACE_TEST_CLICKHOUSE"}
+NOT_SETTINGS = {"RECTRACE_CONFIG", "RECTRACE_REQUIRE", "RECTRACE_TEST_CLICKHOUSE", "RECTRACE_TEST_GRAFANA_USER"}
 
 
 def blocks(language: str) -> list[str]:
