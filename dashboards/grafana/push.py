@@ -18,6 +18,7 @@ TAG: Final = "rectrace"
 _UID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _DEEPEST: Final = 8  # folders in folders that Grafana has
 _OF_GRAFANA: Final = frozenset({"id", "iteration", "schemaVersion", "version"})  # it counts these itself
+_PUSHED: Final = "rectrace dashboards push"  # what is said when a version is saved, before the digest
 _DIGITS: Final = 16  # of the digest
 
 What = Literal["new", "changed", "unchanged", "refused"]
@@ -25,12 +26,16 @@ What = Literal["new", "changed", "unchanged", "refused"]
 
 @dataclass(frozen=True)
 class Step:
-    """One dashboard. lines: what changes, as a unified diff; why it is refused. over: the version that is there."""
+    """One dashboard. lines: what changes, as a unified diff; why it is refused. over: the version that is there.
+
+    by_hand: that version is not of a push; it stays in Grafana as an older one.
+    """
 
     uid: str
     what: What
     lines: Sequence[str] = ()
     over: int | None = None
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,9 +111,11 @@ def _step(grafana: Grafana, document: Document, folder: str) -> Step:
         return Step(uid, "refused", [why])
     moved = [f"folder: {saved.folder or 'none'} -> {folder}"] if saved.folder != folder else []
     diff = _diff(uid, saved.document, document)
-    if diff and grafana.last_message(uid) == _message(document):
+    said = grafana.last_message(uid) if diff else ""
+    if said == _message(document):
         diff = []
-    return Step(uid, "changed" if moved or diff else "unchanged", [*moved, *diff], saved.version)
+    by_hand = bool(diff) and said is not None and not said.startswith(_PUSHED)
+    return Step(uid, "changed" if moved or diff else "unchanged", [*moved, *diff], saved.version, by_hand)
 
 
 def _not_ours(saved: Saved) -> str:
@@ -123,7 +130,7 @@ def _not_ours(saved: Saved) -> str:
 def _message(document: Document) -> str:
     """By which a push knows its own work again."""
     text = json.dumps(_normal(document), sort_keys=True, ensure_ascii=False)
-    return f"rectrace dashboards push {hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+    return f"{_PUSHED} {hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
 
 
 def _normal(document: Document) -> dict[str, Any]:

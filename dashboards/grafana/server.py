@@ -133,15 +133,15 @@ class Grafana:
         version = int(document.get("version") or 0)
         return Saved(document, version, str(meta.get("folderUid") or ""), bool(meta.get("provisioned")))
 
-    def last_message(self, uid: str) -> str:
-        """What was said when the dashboard was last saved; nothing where that is not told."""
+    def last_message(self, uid: str) -> str | None:
+        """What was said when the dashboard was last saved; None where that is not for this token to know."""
         with self._doing(f"read the versions of the dashboard {uid}"):
             try:
                 found = self._known(lambda: self._face.api.GET(f"/dashboards/uid/{uid}/versions?limit=1"))
             except _Refused as refused:
                 if refused.code != 403:  # who may not save, may not see them
                     raise
-                return ""
+                return None
         versions = (found or {}).get("versions") or [{}]
         return str(versions[0].get("message") or "")
 

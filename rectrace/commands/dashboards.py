@@ -149,6 +149,8 @@ def _tell(step: "Step", dry_run: bool, as_json: bool) -> None:
     if as_json:
         return
     why = f": {step.lines[0]}" if step.what == "refused" else ""
+    if step.by_hand:
+        why = f", {'would replace' if dry_run else 'replaced'} version {step.over}, which no push saved"
     typer.echo(f"{step.uid}: {step.what}{why}")
     if dry_run and step.what == "changed":
         _show_diff(step.lines)
@@ -163,7 +165,9 @@ def _show_diff(lines: Sequence[str]) -> None:
 
 def _as_json(planned: "Plan", dry_run: bool) -> dict[str, Any]:
     made = [{"uid": uid, "parent": parent or None} for uid, parent in planned.folders]
-    steps = [{"uid": step.uid, "what": step.what, "lines": step.lines} for step in planned.steps]
+    steps = [
+        {"uid": step.uid, "what": step.what, "by_hand": step.by_hand, "lines": step.lines} for step in planned.steps
+    ]
     written = not (dry_run or planned.refused)
     return {"written": written, "folder": planned.folder, "new_folders": made, "dashboards": steps}
 

@@ -121,8 +121,19 @@ def test_what_a_newer_grafana_adds_by_itself_is_no_change(grafana: FakeGrafana, 
     grafana.migrates = True
     assert written(push(grafana)) == dict.fromkeys(UIDS, "unchanged")
     assert written(push(grafana, str(changed)))[ITEMS] == "changed"
+
+
+def test_what_people_changed_by_hand_is_named_and_stays_as_an_older_version(grafana: FakeGrafana) -> None:
+    push(grafana)
     grafana.edit(ITEMS, title="Mine")
-    assert written(push(grafana, str(changed)))[ITEMS] == "changed"
+    assert written(push(grafana, "--dry-run"))[ITEMS] == "changed, would replace version 2, which no push saved"
+    assert written(push(grafana))[ITEMS] == "changed, replaced version 2, which no push saved"
+    assert [each["document"]["title"] for each in grafana.saved[ITEMS]] == [
+        HERE[ITEMS]["title"],
+        "Mine",
+        HERE[ITEMS]["title"],
+    ]
+    assert written(push(grafana))[ITEMS] == "unchanged"
 
 
 def test_folders_are_in_folders(grafana: FakeGrafana) -> None:
@@ -173,7 +184,7 @@ def test_who_is_quicker_is_not_overwritten(grafana: FakeGrafana, changed: Path) 
     grafana.before_save = quicker
     refused(push(grafana, str(changed)), ITEMS, "somebody changed it meanwhile", "--dry-run", "push again")
     assert grafana.newest(ITEMS)["title"] == "Mine"
-    assert written(push(grafana, str(changed)))[ITEMS] == "changed"
+    assert written(push(grafana, str(changed)))[ITEMS].startswith("changed, replaced version 2")
 
 
 def test_every_dashboard_of_ours_has_the_tag() -> None:
