@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from dashboards.grafana.server import FOLDER, Document, Grafana, GrafanaError, Saved
+from dashboards.grafana.server import FOLDER, Document, Grafana, GrafanaError, Missing, Saved
 
 TAG: Final = "rectrace"
 _UID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -26,7 +26,7 @@ What = Literal["new", "changed", "unchanged", "refused"]
 
 @dataclass(frozen=True)
 class Step:
-    """One dashboard. lines: what changes, as a unified diff; why it is refused. over: the version that is there.
+    """One dashboard. lines: what changes, as a unified diff; why it is new or refused. over: the version that is there.
 
     by_hand: that version is not of a push; it stays in Grafana as an older one.
     """
@@ -90,7 +90,7 @@ def _missing(grafana: Grafana, uids: Sequence[str]) -> Iterator[tuple[str, str]]
     parent = ""
     for uid in uids:
         found = grafana.folder(uid)
-        if found is None:
+        if isinstance(found, Missing):
             yield uid, parent
         elif parent and found.parent != parent:  # the first may be anywhere: a uid is enough to find it
             where = f"in {found.parent}" if found.parent else "outermost"
@@ -105,8 +105,8 @@ def _step(grafana: Grafana, document: Document, folder: str) -> Step:
     if TAG not in (document.get("tags") or []):
         return Step(uid, "refused", [f"it lacks the tag {TAG}, by which a push knows what is ours"])
     saved = grafana.dashboard(uid)
-    if saved is None:
-        return Step(uid, "new")
+    if isinstance(saved, Missing):
+        return Step(uid, "new", [saved.value])
     if why := _not_ours(saved):
         return Step(uid, "refused", [why])
     moved = [f"folder: {saved.folder or 'none'} -> {folder}"] if saved.folder != folder else []

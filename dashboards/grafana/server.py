@@ -8,9 +8,10 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -50,6 +51,13 @@ class Saved:
     version: int
     folder: str  # uid, or nothing
     provisioned: bool
+
+
+class Missing(Enum):
+    """Why something is not shown. Of what is not there Grafana says to all but its admins that they may not see it."""
+
+    ABSENT = "not there"
+    HIDDEN = "not there, or not for this token to see"
 
 
 class _Refused(Exception):  # noqa: N818
@@ -111,22 +119,22 @@ class Grafana:
             )
         return version
 
-    def folder(self, uid: str) -> Folder | None:
+    def folder(self, uid: str) -> Folder | Missing:
         with self._doing(f"read the folder {uid}", uid):
-            found = self._known(lambda: self._face.folder.get_folder(uid))
-        return None if found is None else Folder(uid, str(found.get("parentUid") or ""))
+            found = self._shown(lambda: self._face.folder.get_folder(uid))
+        return found if isinstance(found, Missing) else Folder(uid, str(found.get("parentUid") or ""))
 
     def make_folder(self, uid: str, parent: str) -> None:
         """In the folder `parent`, or in none where that is empty; its title is its uid."""
         wanted = {"uid": uid, "title": uid, **({"parentUid": parent} if parent else {})}
-        with self._doing(f"make the folder {uid}", uid):
+        with self._doing(f"make the folder {uid}", uid, new=True):
             self._face.api.POST("/folders", json=wanted)
 
-    def dashboard(self, uid: str) -> Saved | None:
+    def dashboard(self, uid: str) -> Saved | Missing:
         with self._doing(f"read the dashboard {uid}"):
-            found = self._known(lambda: self._face.dashboard.get_dashboard(uid))
-            if found is None:
-                return None
+            found = self._shown(lambda: self._face.dashboard.get_dashboard(uid))
+            if isinstance(found, Missing):
+                return found
             document, meta = found.get("dashboard"), found.get("meta")
             if not isinstance(document, dict) or not isinstance(meta, dict):
                 raise _NoJson
@@ -136,34 +144,29 @@ class Grafana:
     def last_message(self, uid: str) -> str | None:
         """What was said when the dashboard was last saved; None where that is not for this token to know."""
         with self._doing(f"read the versions of the dashboard {uid}"):
-            try:
-                found = self._known(lambda: self._face.api.GET(f"/dashboards/uid/{uid}/versions?limit=1"))
-            except _Refused as refused:
-                if refused.code != 403:  # who may not save, may not see them
-                    raise
-                return None
-        versions = (found or {}).get("versions") or [{}]
+            found = self._shown(lambda: self._face.api.GET(f"/dashboards/uid/{uid}/versions?limit=1"))
+        if isinstance(found, Missing):
+            return None
+        versions = found.get("versions") or [{}]
         return str(versions[0].get("message") or "")
 
     def save(self, document: Document, folder: str, over: int | None, message: str) -> None:
-        """over: the version that it takes the place of; where that is not the newest any more, GrafanaError."""
+        """over: the version that it takes the place of, None for a new one; GrafanaError where there is another one."""
         uid = document["uid"]
         kept = {name: value for name, value in document.items() if name not in ("id", "version")}
         versioned = kept if over is None else {**kept, "version": over}
         wanted = {"dashboard": versioned, "folderUid": folder, "message": message, "overwrite": False}
-        with self._doing(f"save the dashboard {uid}", folder):
+        with self._doing(f"save the dashboard {uid}", folder, new=over is None):
             self._face.dashboard.update_dashboard(wanted)
 
     @staticmethod
-    def _known(ask: Any) -> dict[str, Any] | None:
-        """None where there is no such thing."""
+    def _shown(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | Missing:
         try:
-            found: dict[str, Any] = ask()
+            return ask()
         except _Refused as refused:
-            if refused.code != 404:
+            if refused.code not in (403, 404):
                 raise
-            return None
-        return found
+            return Missing.ABSENT if refused.code == 404 else Missing.HIDDEN
 
     def _judge(self, answer: requests.Response, **_: object) -> None:
         """A hook of requests: it sees an answer before anything else reads it."""
@@ -203,12 +206,13 @@ class Grafana:
         return bytes(found)
 
     @contextmanager
-    def _doing(self, what: str, folder: str = "") -> Iterator[None]:
-        """What goes wrong, in words. what: Grafana was to do; folder: uid of the one that it is about."""
+    def _doing(self, what: str, folder: str = "", *, new: bool = False) -> Iterator[None]:
+        """What goes wrong, in words. what: Grafana was to do; folder: uid of the one that it is about; new: it makes
+        something that was not there."""
         try:
             yield
         except _Refused as refused:
-            raise GrafanaError(self._explained(what, folder, refused)) from None
+            raise GrafanaError(self._explained(what, folder, new, refused)) from None
         except _NoJson:
             raise GrafanaError(
                 f"what answers at {self._url} is no Grafana ({URL}): give the address of its pages, with the path if "
@@ -230,7 +234,7 @@ class Grafana:
                 "address?"
             ) from None
 
-    def _explained(self, what: str, folder: str, refused: _Refused) -> str:
+    def _explained(self, what: str, folder: str, new: bool, refused: _Refused) -> str:
         says = f" (Grafana: {refused.said})" if refused.said else ""
         match refused.code:
             case 401:
@@ -244,9 +248,12 @@ class Grafana:
                     f"the token ({TOKEN}) may not {what}: give its service account the role Editor, or permission to "
                     f"edit{where}{says}"
                 )
-            case 409:
-                return f"Grafana cannot {what}, because somebody else just has: push again{says}"
-            case 412 if refused.kind == "version-mismatch":
+            case 409 | 412 if new and refused.kind in ("", "version-mismatch"):
+                return (
+                    f"Grafana did not {what}: it is there already, made a moment ago or not for this token ({TOKEN}) "
+                    f"to see; push again, and if it stays so let the token edit it, or take another {FOLDER}{says}"
+                )
+            case 409 | 412 if refused.kind in ("", "version-mismatch"):
                 return f"Grafana did not {what}: somebody changed it meanwhile; see --dry-run, and push again{says}"
             case 412:
                 return (

@@ -148,7 +148,7 @@ def _tell_folders(planned: "Plan", dry_run: bool, as_json: bool) -> None:
 def _tell(step: "Step", dry_run: bool, as_json: bool) -> None:
     if as_json:
         return
-    why = f": {step.lines[0]}" if step.what == "refused" else ""
+    why = f": {step.lines[0]}" if step.what == "refused" or (dry_run and step.what == "new") else ""
     if step.by_hand:
         why = f", {'would replace' if dry_run else 'replaced'} version {step.over}, which no push saved"
     typer.echo(f"{step.uid}: {step.what}{why}")

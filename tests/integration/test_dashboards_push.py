@@ -16,7 +16,7 @@ from dashboards.grafana import COMMITTED
 from dashboards.grafana.push import TAG
 from tests.support import grafana as fake
 from tests.support.command_line import run
-from tests.support.grafana import EDITOR, VIEWER, Answer, FakeGrafana, json_answer, text
+from tests.support.grafana import ADMIN, EDITOR, VIEWER, Answer, FakeGrafana, json_answer, text
 
 ITEMS: Final = "rectrace-items"
 UIDS: Final = sorted(file.stem for file in COMMITTED.glob("*.json"))
@@ -64,8 +64,10 @@ def changed(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_first_push_makes_the_folder_and_a_second_writes_nothing(grafana: FakeGrafana) -> None:
-    assert written(push(grafana)) == {"folder rectrace": "new"} | dict.fromkeys(UIDS, "new")
+@pytest.mark.parametrize("token", [EDITOR, ADMIN])
+def test_a_first_push_makes_the_folder_and_a_second_writes_nothing(grafana: FakeGrafana, token: str) -> None:
+    """Grafana says to the editor that the folder is not for it to see, and to the admin that it is not there."""
+    assert written(push(grafana, token=token)) == {"folder rectrace": "new"} | dict.fromkeys(UIDS, "new")
     assert {uid: grafana.newest(uid) for uid in UIDS} == HERE
     assert {versions[-1]["folder"] for versions in grafana.saved.values()} == {"rectrace"}
     before = list(grafana.writes)
@@ -99,8 +101,10 @@ def test_a_dry_run_shows_the_lines_that_differ_and_writes_nothing(grafana: FakeG
 
 
 def test_a_dry_run_of_a_first_push_needs_no_more_than_to_read(grafana: FakeGrafana) -> None:
-    done = push(grafana, "--dry-run", token=VIEWER)
-    assert written(done) == {"folder rectrace": "would be made"} | dict.fromkeys(UIDS, "new")
+    hidden, absent = "new: not there, or not for this token to see", "new: not there"
+    for token, told in ((VIEWER, hidden), (ADMIN, absent)):
+        done = push(grafana, "--dry-run", token=token)
+        assert written(done) == {"folder rectrace": "would be made"} | dict.fromkeys(UIDS, told)
     assert (grafana.writes, grafana.folders) == ([], {})
 
 
@@ -157,6 +161,18 @@ def test_what_is_not_ours_is_refused_and_nothing_is_written(grafana: FakeGrafana
         assert f"{ITEMS}: refused: 'Sales' has this uid without the tag {TAG}" in done.stdout
     refused(push(grafana, "--json"), "nothing was written")
     assert (grafana.writes, list(grafana.folders)) == ([], ["theirs"])
+
+
+def test_what_the_token_may_not_see_is_not_written_to(grafana: FakeGrafana) -> None:
+    grafana.add_folder("rectrace")
+    grafana.hidden.add("rectrace")
+    refused(push(grafana), "did not make the folder rectrace", "it is there already", "another --folder")
+    grafana.add_folder("ours")
+    grafana.saved["rectrace-funnel"] = [
+        {"version": 1, "document": {"uid": "rectrace-funnel"}, "folder": "rectrace", "message": "", "by": "bob"}
+    ]
+    refused(push(grafana, "--folder", "ours"), "did not save the dashboard rectrace-funnel", "it is there already")
+    assert grafana.writes == []
 
 
 def test_what_comes_from_files_is_refused(grafana: FakeGrafana) -> None:
@@ -297,7 +313,7 @@ NO_FOLDER: Final = {"message": "Folder not found"}
         ("GET health", MOVED, ["https://there/login", "--grafana"]),
         ("GET folders/rectrace", HTML, ["is no Grafana (--grafana)"]),
         ("GET folders/rectrace", PLAIN, ["read the folder rectrace (500)", "too many connections", "try again"]),
-        ("POST folders", json_answer(409, {"message": "same uid exists"}), ["somebody else just has", "push again"]),
+        ("POST folders", json_answer(409, {"message": "same uid exists"}), ["it is there already", "push again"]),
         ("POST folders", text(413, "Entity Too Large"), ["make the folder rectrace (413)", "Too Large"]),
         ("POST folders", Answer(204, b""), ["is no Grafana (--grafana)"]),
         (f"GET dashboards/uid/{ITEMS}", PLAIN, [f"read the dashboard {ITEMS} (500)"]),

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from rectrace.local.ports import LOOPBACK
 
+ADMIN: Final = "glsa_0fTheAdmin_1234abcd"
 EDITOR: Final = "glsa_0fTheEditor_1234abcd"
 VIEWER: Final = "glsa_0fTheViewer_1234abcd"
 TICK: Final = 0.05  # seconds
@@ -39,6 +40,11 @@ def text(code: int, said: str) -> Answer:
     return Answer(code, said.encode(), "text/plain")
 
 
+def _denied(action: str) -> Answer:
+    said = f"You'll need additional permissions to perform this action. Permissions needed: {action}"
+    return json_answer(403, {"accessErrorId": "ACE0123", "message": said, "title": "Access denied"})
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -49,8 +55,10 @@ class _Server(ThreadingHTTPServer):
 class FakeGrafana:
     """`with FakeGrafana() as grafana:` listens on a free port. `writes` are the POSTs that it took.
 
-    overrides: an answer for a method and a path, in place of its own; before_save: called with it before a dashboard is
-    saved, such as for somebody who is quicker. migrates: on reading it adds to dashboards, as a newer version does.
+    Of what is not there only an admin hears that it is not: all others hear that they may not see it. hidden: folders
+    that only an admin may see. overrides: an answer for a method and a path, in place of its own; before_save: called
+    with it before a dashboard is saved, such as for somebody who is quicker. migrates: on reading it adds to
+    dashboards, as a newer version does.
     """
 
     def __init__(self, version: str = "13.2.3", prefix: str = "") -> None:
@@ -58,6 +66,7 @@ class FakeGrafana:
         self.folders: dict[str, Json] = {}
         self.saved: dict[str, list[Json]] = {}  # versions of each dashboard by uid, oldest first
         self.provisioned: set[str] = set()
+        self.hidden: set[str] = set()
         self.writes: list[str] = []
         self.overrides: dict[tuple[str, str], Answer] = {}
         self.before_save: Callable[[FakeGrafana], None] = lambda _: None
@@ -145,24 +154,26 @@ class FakeGrafana:
             return json_answer(200, {"commit": "0123abc", "database": "ok", "version": self.version})
         if not path.startswith("/api/"):
             return Answer(404, b"<!DOCTYPE html><title>Grafana</title>", "text/html; charset=UTF-8")
-        if authorization not in (f"Bearer {EDITOR}", f"Bearer {VIEWER}"):
+        token = authorization.removeprefix("Bearer ")
+        if token not in (ADMIN, EDITOR, VIEWER):
             return json_answer(401, {"message": "Invalid API key", "messageId": "api-key.invalid", "statusCode": 401})
-        if authorization == f"Bearer {VIEWER}" and (method == "POST" or path.endswith("/versions")):
-            said = "You'll need additional permissions to perform this action."
-            return json_answer(403, {"accessErrorId": "ACE0123", "message": said, "title": "Access denied"})
+        if token == VIEWER and (method == "POST" or path.endswith("/versions")):
+            return _denied("dashboards:write")
         served: list[tuple[str, Callable[..., Answer]]] = [
-            (r"GET /api/folders/([\w-]+)", self._folder),
+            (r"GET /api/folders/([\w-]+)", lambda uid: self._folder(uid, token)),
             (r"POST /api/folders", lambda: self._make_folder(content)),
-            (r"GET /api/dashboards/uid/([\w-]+)", self._dashboard),
+            (r"GET /api/dashboards/uid/([\w-]+)", lambda uid: self._dashboard(uid, token)),
             (r"GET /api/dashboards/uid/([\w-]+)/versions", self._versions),
-            (r"POST /api/dashboards/db", lambda: self._save(content)),
+            (r"POST /api/dashboards/db", lambda: self._save(content, token)),
         ]
         for pattern, serve in served:
             if found := re.fullmatch(pattern, f"{method} {path}"):
                 return serve(*found.groups())
         return json_answer(404, {"message": "Not found"})
 
-    def _folder(self, uid: str) -> Answer:
+    def _folder(self, uid: str, token: str) -> Answer:
+        if token != ADMIN and (uid not in self.folders or uid in self.hidden):
+            return _denied("folders:read")
         if uid not in self.folders:
             return json_answer(404, {"message": "folder not found", "status": "not-found"})
         return json_answer(200, self.folders[uid])
@@ -170,13 +181,16 @@ class FakeGrafana:
     def _make_folder(self, content: Json) -> Answer:
         uid, parent = content["uid"], content.get("parentUid", "")
         if uid in self.folders:
-            return json_answer(409, {"message": "a folder/dashboard with the same uid already exists"})
+            return json_answer(412, {"message": "the folder has been changed by someone else"})
         if parent and parent not in self.folders:
             return json_answer(404, {"message": "folder not found", "status": "not-found"})
         self.add_folder(uid, parent, content["title"])
         return json_answer(200, self.folders[uid])
 
-    def _dashboard(self, uid: str) -> Answer:
+    def _dashboard(self, uid: str, token: str) -> Answer:
+        seen = set(self.folders) - self.hidden
+        if token != ADMIN and (not seen or (uid in self.saved and self.saved[uid][-1]["folder"] in self.hidden)):
+            return _denied("dashboards:read")  # also where there is no folder in which it might be
         if uid not in self.saved:
             return json_answer(404, {"message": "Dashboard not found", "traceID": ""})
         newest = self.saved[uid][-1]
@@ -204,12 +218,14 @@ class FakeGrafana:
         ]
         return json_answer(200, {"continueToken": "", "versions": listed})
 
-    def _save(self, content: Json) -> Answer:
+    def _save(self, content: Json, token: str) -> Answer:
         self.before_save(self)
         document, folder = content["dashboard"], content.get("folderUid", "")
         uid = document["uid"]
         if folder and folder not in self.folders:
             return json_answer(400, {"message": "folder not found"})
+        if folder in self.hidden and token != ADMIN:
+            return _denied("dashboards:create")
         if uid in self.provisioned:
             return json_answer(400, {"message": "Cannot save provisioned dashboard"})
         known = self.saved.get(uid)
