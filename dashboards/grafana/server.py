@@ -121,7 +121,7 @@ class Grafana:
 
     def folder(self, uid: str) -> Folder | Missing:
         with self._doing(f"read the folder {uid}", uid):
-            found = self._shown(lambda: self._face.folder.get_folder(uid))
+            found = self._object(lambda: self._face.folder.get_folder(uid))
         return found if isinstance(found, Missing) else Folder(uid, str(found.get("parentUid") or ""))
 
     def make_folder(self, uid: str, parent: str) -> None:
@@ -132,7 +132,7 @@ class Grafana:
 
     def dashboard(self, uid: str) -> Saved | Missing:
         with self._doing(f"read the dashboard {uid}"):
-            found = self._shown(lambda: self._face.dashboard.get_dashboard(uid))
+            found = self._object(lambda: self._face.dashboard.get_dashboard(uid))
             if isinstance(found, Missing):
                 return found
             document, meta = found.get("dashboard"), found.get("meta")
@@ -147,8 +147,8 @@ class Grafana:
             found = self._shown(lambda: self._face.api.GET(f"/dashboards/uid/{uid}/versions?limit=1"))
         if isinstance(found, Missing):
             return None
-        versions = found.get("versions") or [{}]
-        return str(versions[0].get("message") or "")
+        versions = found.get("versions") if isinstance(found, dict) else found  # a list: before 11.5
+        return str(versions[0].get("message") or "") if versions else ""
 
     def save(self, document: Document, folder: str, over: int | None, message: str) -> None:
         """over: the version that it takes the place of, None for a new one; GrafanaError where there is another one."""
@@ -160,13 +160,21 @@ class Grafana:
             self._face.dashboard.update_dashboard(wanted)
 
     @staticmethod
-    def _shown(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | Missing:
+    def _shown(ask: Callable[[], Any]) -> Any:
+        """What there is, or as Missing why it is not shown."""
         try:
             return ask()
         except _Refused as refused:
             if refused.code not in (403, 404):
                 raise
             return Missing.ABSENT if refused.code == 404 else Missing.HIDDEN
+
+    @classmethod
+    def _object(cls, ask: Callable[[], Any]) -> dict[str, Any] | Missing:
+        found = cls._shown(ask)
+        if not isinstance(found, dict | Missing):
+            raise _NoJson
+        return found
 
     def _judge(self, answer: requests.Response, **_: object) -> None:
         """A hook of requests: it sees an answer before anything else reads it."""
@@ -186,7 +194,7 @@ class Grafana:
             told = content if isinstance(content, dict) else {}
             said = str(told.get("message") or body.decode(errors="replace"))
             raise _Refused(answer.status_code, str(told.get("status", "")), self._clean(said))
-        if not isinstance(content, dict):
+        if not isinstance(content, dict | list):
             raise _NoJson
 
     def _body(self, answer: requests.Response) -> bytes:
