@@ -20,7 +20,9 @@ from tests.support.grafana import ADMIN, EDITOR, VIEWER, Answer, FakeGrafana, js
 
 ITEMS: Final = "rectrace-items"
 UIDS: Final = sorted(file.stem for file in COMMITTED.glob("*.json"))
+FIRST: Final = UIDS[0]  # the order of a push
 HERE: Final = {uid: json.loads((COMMITTED / f"{uid}.json").read_text()) for uid in UIDS}
+PLAIN: Final = text(500, "pq: too many connections\nstack trace: main.go:1")
 
 
 @pytest.fixture
@@ -82,6 +84,26 @@ def test_only_what_changed_is_written(grafana: FakeGrafana, changed: Path) -> No
     assert grafana.writes == ["/api/dashboards/db"]
     assert grafana.newest(ITEMS)["title"] == "rectrace: Articles"
     assert [each["version"] for each in grafana.saved[ITEMS]] == [1, 2]  # the older one stays
+
+
+def test_what_is_saved_before_a_failure_is_named_and_not_saved_again(grafana: FakeGrafana) -> None:
+    def fails_from_then_on(running: FakeGrafana) -> None:
+        running.overrides["POST", "/api/dashboards/db"] = PLAIN
+
+    grafana.before_save = fails_from_then_on
+    done = push(grafana)
+    refused(done, f"save the dashboard {UIDS[1]} (500)")
+    assert done.stdout.splitlines() == ["folder rectrace: new", f"{FIRST}: new"]
+    grafana.overrides.clear()
+    grafana.before_save = lambda _: None
+    assert written(push(grafana)) == dict.fromkeys(UIDS, "new") | {FIRST: "unchanged"}
+
+
+def test_what_a_push_did_as_json(grafana: FakeGrafana) -> None:
+    told = json.loads(push(grafana, "--json", "--folder", "team/ours").stdout)
+    assert (told["written"], told["folder"]) == (True, "ours")
+    assert told["new_folders"] == [{"uid": "team", "parent": None}, {"uid": "ours", "parent": "team"}]
+    assert {each["uid"]: each["what"] for each in told["dashboards"]} == dict.fromkeys(UIDS, "new")
 
 
 def test_a_dry_run_shows_the_lines_that_differ_and_writes_nothing(grafana: FakeGrafana, changed: Path) -> None:
@@ -169,10 +191,10 @@ def test_what_the_token_may_not_see_is_not_written_to(grafana: FakeGrafana) -> N
     grafana.hidden.add("rectrace")
     refused(push(grafana), "did not make the folder rectrace", "it is there already", "another --folder")
     grafana.add_folder("ours")
-    grafana.saved["rectrace-funnel"] = [
-        {"version": 1, "document": {"uid": "rectrace-funnel"}, "folder": "rectrace", "message": "", "by": "bob"}
+    grafana.saved[FIRST] = [
+        {"version": 1, "document": {"uid": FIRST}, "folder": "rectrace", "message": "", "by": "bob"}
     ]
-    refused(push(grafana, "--folder", "ours"), "did not save the dashboard rectrace-funnel", "it is there already")
+    refused(push(grafana, "--folder", "ours"), f"did not save the dashboard {FIRST}", "it is there already")
     assert grafana.writes == []
 
 
@@ -280,7 +302,7 @@ def test_a_token_that_may_not_is_said(grafana: FakeGrafana, changed: Path) -> No
         done, "--token-file", "may not make the folder rectrace", "role Editor", "--folder", "additional permissions"
     )
     grafana.add_folder("rectrace")
-    refused(push(grafana, token=VIEWER), "may not save the dashboard rectrace-funnel", "in the folder rectrace")
+    refused(push(grafana, token=VIEWER), f"may not save the dashboard {FIRST}", "in the folder rectrace")
     push(grafana)
     done = push(grafana, str(changed), "--dry-run", token=VIEWER)  # who may only read sees what would change
     assert written(done)[ITEMS] == "changed"
@@ -295,7 +317,6 @@ def test_a_grafana_that_is_too_old_is_said(version: str, old: bool) -> None:
         assert bool(grafana.writes) is not old
 
 
-PLAIN: Final = text(500, "pq: too many connections\nstack trace: main.go:1")
 HTML: Final = Answer(200, b"<!DOCTYPE html><title>Log in</title>", "text/html")
 
 
@@ -321,7 +342,7 @@ NO_FOLDER: Final = {"message": "Folder not found"}
         (f"GET dashboards/uid/{ITEMS}", json_answer(200, {}), ["is no Grafana"]),
         (f"GET dashboards/uid/{ITEMS}", json_answer(406, {"message": "no such kind"}), ["(406)", "no such"]),
         (f"GET dashboards/uid/{ITEMS}", json_answer(200, []), ["is no Grafana"]),
-        ("POST dashboards/db", PLAIN, ["save the dashboard rectrace-funnel (500)", "its log says why"]),
+        ("POST dashboards/db", PLAIN, [f"save the dashboard {FIRST} (500)", "its log says why"]),
         ("POST dashboards/db", text(403, "blocked"), ["may not save", "--folder", "blocked"]),
         ("POST dashboards/db", MOVED, ["https://there/login", "--grafana"]),
         ("POST dashboards/db", json_answer(400, NO_FOLDER), ["no folder rectrace (--folder)", "push again"]),
