@@ -22,12 +22,11 @@ PASSWORD: Final = "for-a-test"  # of a server that nobody else reaches
 def kafka() -> Iterator[str]:
     """host:port of a broker."""
     service, port = SERVICES["kafka"], free_port()
-    (inside,) = (port.rpartition(":")[2] for port in service["ports"])
-    advertised = service["environment"]["KAFKA_ADVERTISED_LISTENERS"].replace(f":{inside}", f":{port}")
+    outside = int(service["ports"][0].rpartition(":")[2])
     container = (
         DockerContainer(service["image"], hostname="kafka")
-        .with_envs(**service["environment"], KAFKA_ADVERTISED_LISTENERS=advertised)
-        .with_bind_ports(int(inside), port)
+        .with_envs(**kafka_environment(outside, port))
+        .with_bind_ports(outside, port)
     )
     with container:
         eventually(lambda: kafka_answers(port), lambda: f"Kafka answers: {_log(container)}", STARTS_WITHIN)
@@ -38,13 +37,7 @@ def kafka() -> Iterator[str]:
 def clickhouse() -> Iterator[str]:
     """host:port of a server with the users `rectrace`, who may do everything, and `grafana`; both have PASSWORD."""
     service, port = SERVICES["clickhouse"], free_port()
-    container = (
-        DockerContainer(service["image"])
-        .with_envs(
-            **{name: PASSWORD if "PASSWORD" in name else value for name, value in service["environment"].items()}
-        )
-        .with_bind_ports(8123, port)
-    )
+    container = DockerContainer(service["image"]).with_envs(**clickhouse_environment()).with_bind_ports(8123, port)
     for volume in service["volumes"]:
         here, there, *mode = volume.split(":")
         if here.startswith("."):
@@ -53,6 +46,19 @@ def clickhouse() -> Iterator[str]:
         ping = f"http://{LOOPBACK}:{port}/ping"
         eventually(lambda: http_answers(ping), lambda: f"ClickHouse answers: {_log(container)}", STARTS_WITHIN)
         yield f"{LOOPBACK}:{port}"
+
+
+def kafka_environment(outside: int, port: int) -> dict[str, str]:
+    """That of compose, with `port` of this machine in place of its own one."""
+    environment: dict[str, str] = SERVICES["kafka"]["environment"]
+    advertised = environment["KAFKA_ADVERTISED_LISTENERS"].replace(f":{outside}", f":{port}")
+    return {**environment, "KAFKA_ADVERTISED_LISTENERS": advertised}
+
+
+def clickhouse_environment() -> dict[str, str]:
+    """That of compose, with passwords of its own."""
+    environment: dict[str, str] = SERVICES["clickhouse"]["environment"]
+    return {name: PASSWORD if "PASSWORD" in name else value for name, value in environment.items()}
 
 
 def _log(container: DockerContainer) -> str:
