@@ -1,5 +1,6 @@
 """`rectrace dashboards push` against a server that does what Grafana does, over HTTP."""
 
+import gzip
 import json
 import shutil
 import socket
@@ -366,6 +367,21 @@ def test_what_goes_wrong_is_one_line_that_says_what_to_do(
 def test_an_answer_that_takes_too_long_is_given_up(grafana: FakeGrafana, slow: Answer) -> None:
     with grafana.answering("GET", "/api/folders/rectrace", slow):
         refused(push(grafana, "--timeout", "0.3"), "did not read the folder rectrace within 0.3 s", "--timeout")
+
+
+def test_what_is_no_grafana_does_not_get_the_token(grafana: FakeGrafana) -> None:
+    with grafana.answering("GET", "/api/health", HTML):
+        refused(push(grafana), "is no Grafana")
+    assert grafana.heard == [""]
+    push(grafana)
+    assert set(grafana.heard[2:]) == {f"Bearer {EDITOR}"}
+
+
+def test_an_answer_that_is_packed_is_read(grafana: FakeGrafana) -> None:
+    packed = gzip.compress(json.dumps({"database": "ok", "version": "13.2.3"}).encode())
+    answer = Answer(200, packed, headers={"Content-Encoding": "gzip"})
+    with grafana.answering("GET", "/api/health", answer):
+        assert set(written(push(grafana)).values()) == {"new"}
 
 
 def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:

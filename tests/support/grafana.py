@@ -68,6 +68,7 @@ class FakeGrafana:
         self.provisioned: set[str] = set()
         self.hidden: set[str] = set()
         self.writes: list[str] = []
+        self.heard: list[str] = []  # what said who asks, of every request
         self.overrides: dict[tuple[str, str], Answer] = {}
         self.before_save: Callable[[FakeGrafana], None] = lambda _: None
         self.migrates = False
@@ -146,6 +147,7 @@ class FakeGrafana:
         del self.overrides[method, path]
 
     def _served(self, method: str, path: str, authorization: str, content: Json) -> Answer:
+        self.heard.append(authorization)
         path = path.removeprefix(self.prefix) if path.startswith(self.prefix) else "/elsewhere"
         path, _, _ = path.partition("?")
         if (answer := self.overrides.get((method, path))) is not None:
