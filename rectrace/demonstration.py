@@ -18,11 +18,11 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from rectrace import live_numbers, producing, rule_book, rule_publishing, settings, show, wiring
+from rectrace import live_numbers, settings, show, wiring
 from rectrace.commands.administer import create_topics
-from rectrace.demo.business import standing_rules
+from rectrace.demo import first_rules
 from rectrace.demo.faults import Fault, library
-from rectrace.demo.publisher import Status
+from rectrace.demo.publisher import PublishError, Status
 from rectrace.demo.world import EXPERIMENTS
 from rectrace.live_numbers import Numbers, Scrape
 from rectrace.local.errors import LocalError
@@ -126,12 +126,10 @@ def _running(options: Options) -> Iterator[_Parts]:
 
 
 def _publish_rules(prepared: settings.Settings) -> int:
-    """Put the starter pack and the rules of the demo's merchandisers in force."""
-    rules = [*rule_book.starter_pack().rules, *standing_rules()]
-    records = rule_publishing.publishing(prepared.topics.rules, rules, "rectrace demo", "")
-    if problems := {problem for problem in producing.send(prepared.kafka, records) if problem}:
-        raise LocalError(f"rules cannot be published to {prepared.topics.rules}: {'; '.join(problems)}")
-    return len(rules)
+    try:
+        return first_rules.put_in_force(prepared.kafka, prepared.topics.rules)
+    except PublishError as error:
+        raise LocalError(str(error)) from None
 
 
 def _publish(options: Options, stack: LocalStack, status: Path) -> list[str]:

@@ -229,6 +229,7 @@ class Settings(BaseSettings):
     dead_letters: DeadLetters = DeadLetters()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
+    grafana_token: SecretStr = Field(SecretStr(""), description="of a service account, to push dashboards")
     experiments: Annotated[dict[str, Plan], BeforeValidator(_plans)] = Field(
         {}, description="experiment: the planned weights of its arms, of any scale; others are not watched"
     )

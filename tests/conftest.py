@@ -20,6 +20,7 @@ from rectrace.local.prometheus import missing as no_prometheus
 from tests.support.webhook import Webhook
 
 CLICKHOUSE_VARIABLE = "RECTRACE_TEST_CLICKHOUSE"
+GRAFANA_USER_VARIABLE = "RECTRACE_TEST_GRAFANA_USER"
 REQUIRE_VARIABLE = "RECTRACE_REQUIRE"
 
 
@@ -27,6 +28,15 @@ def no_clickhouse() -> str | None:
     if os.environ.get(CLICKHOUSE_VARIABLE):
         return None
     return f"needs a real ClickHouse server: set {CLICKHOUSE_VARIABLE}=http://host:8123 to the URL of one"
+
+
+def no_grafana_user() -> str | None:
+    if os.environ.get(GRAFANA_USER_VARIABLE):
+        return None
+    return (
+        "needs a ClickHouse server with dashboards/provisioning/clickhouse/grafana.xml in its users.d and rectrace's "
+        f"tables: docker compose up, and set {GRAFANA_USER_VARIABLE}=http://grafana:only-on-this-machine@127.0.0.1:8123"
+    )
 
 
 def no_docker() -> str | None:
@@ -40,6 +50,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "alertmanager": no_alertmanager,
     "clickhouse": no_clickhouse,
     "docker": no_docker,
+    "grafana-user": no_grafana_user,
     "kafka": no_kafka,
     "prometheus": no_prometheus,
 }

@@ -1,6 +1,6 @@
 """`python -m rectrace.demo`: the recommender and its traffic, published until SIGTERM or Ctrl-C.
 
-Its business logic follows the rules that act of `rectrace.rules`; `rectrace demo` publishes some.
+Its business logic follows the rules that act of `rectrace.rules`; `rectrace demo` publishes some, and so does --rules.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import TextIO
 import msgspec
 
 from rectrace.client.rule_follower import RuleFollower
-from rectrace.demo import world
+from rectrace.demo import first_rules, world
 from rectrace.demo.faults import Fault, FaultError, parse
 from rectrace.demo.publisher import Publisher, PublishError, Status, producer
 from rectrace.demo.traffic import RULES, Traffic
@@ -26,53 +26,57 @@ RULES_WITHIN = 15.0  # seconds
 
 def main() -> int:
     """Exit code: 0 stopped as asked, 1 no broker or topics, 2 wrong usage."""
-    options = _options().parse_args()
+    given = options().parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # 70 lines a second while the broker is away
     try:
-        if options.status == "-":
-            asyncio.run(_publish(options, sys.stdout))
+        if given.status == "-":
+            asyncio.run(_publish(given, sys.stdout))
         else:
-            with Path(options.status).open("a") as file:
-                asyncio.run(_publish(options, file))
+            with Path(given.status).open("a") as file:
+                asyncio.run(_publish(given, file))
     except (PublishError, OSError) as error:
         print(f"rectrace demo: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _publish(options: argparse.Namespace, status: TextIO) -> None:
+async def _publish(given: argparse.Namespace, status: TextIO) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    built = world.build(options.seed, today=time.time())
+    built = world.build(given.seed, today=time.time())
 
     def report(line: Status) -> None:
         status.write(msgspec.json.encode(line).decode() + "\n")
         status.flush()
 
-    async with producer(options.kafka) as producing:
-        with RuleFollower(options.kafka, RULES) as rules:
+    async with producer(given.kafka) as producing:
+        if given.rules:
+            await asyncio.to_thread(first_rules.put_in_force, given.kafka, RULES)
+        with RuleFollower(given.kafka, RULES) as rules:
             if not await asyncio.to_thread(rules.wait, RULES_WITHIN):
-                raise PublishError(f"the topic {RULES} of the broker at {options.kafka} cannot be read")
+                raise PublishError(f"the topic {RULES} of the broker at {given.kafka} cannot be read")
             start = time.time()
             traffic = Traffic(
                 built,
-                options.rate,
+                given.rate,
                 start,
-                faults=options.fault,
+                faults=given.fault,
                 stopwatch=time.perf_counter,
                 rules=lambda: rules.book,
             )
-            await Publisher(traffic, producing, report).run(stop, until=start + options.seconds)
+            await Publisher(traffic, producing, report).run(stop, until=start + given.seconds)
 
 
-def _options() -> argparse.ArgumentParser:
+def options() -> argparse.ArgumentParser:
+    """What the command line may say."""
     parser = argparse.ArgumentParser("python -m rectrace.demo", description=__doc__)
     parser.add_argument("--kafka", required=True, metavar="HOST:PORT")
     parser.add_argument("--rate", type=_positive, default=20.0, help="requests a second (default: 20)")
     parser.add_argument("--seed", type=_seed, default=7, help="of everything that is made up (default: 7)")
     parser.add_argument("--fault", type=_fault, action="append", default=[], metavar="NAME[@START[-END]]")
     parser.add_argument("--seconds", type=_positive, default=math.inf, help="stop after that time")
+    parser.add_argument("--rules", action="store_true", help="publish the starter pack and the demo's own rules first")
     parser.add_argument("--status", default="-", metavar="FILE", help="one JSON line a second (default: -, stdout)")
     return parser
 

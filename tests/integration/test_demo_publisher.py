@@ -14,15 +14,18 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from rectrace.demo.business import standing_rules
 from rectrace.demo.publisher import TOPICS
 from rectrace.demo.traffic import CATALOG, INTERACTIONS, RULES, STAGES
 from rectrace.local.broker import start_broker
 from rectrace.producing import send
+from rectrace.rule_book import starter_pack
 from rectrace.rule_publishing import disabling, publishing
 from schemas.envelope import decode
 from schemas.rules import Rule
 
 PARTITIONS = 4
+FIRST_RULES = len(starter_pack().rules) + len(standing_rules())
 
 
 @pytest.fixture
@@ -122,6 +125,26 @@ def test_business_logic_goes_by_the_rules_that_are_published(kafka: str, topics:
     acted = [(event["ts"], *event["dropped"]) for event in events if event["stage"] == "business_logic"]
     acted = sorted(each for each in acted if len(each) > 1)
     assert (acted[0][1:], acted[-1][1:]) == (("before",), ("after",))
+
+
+def test_it_puts_its_first_rules_in_force_on_a_broker_that_is_given(kafka: str, topics: None) -> None:
+    process = demo("--kafka", kafka, "--rate", "60", "--rules", "--seconds", "3")
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+    found = read(kafka, json.loads(output.splitlines()[-1])["messages"] + FIRST_RULES)
+    assert len({record.key for record in found[RULES]}) == FIRST_RULES
+    events = [json.loads(record.value) for record in found[STAGES]]
+    adjustments = [each for event in events for each in event.get("adjustments", [])]
+    assert "boost_new_season" in {each["rule_id"] for each in adjustments}
+
+
+def test_the_recommender_needs_none_of_the_local_stack() -> None:
+    code = "import rectrace.demo.__main__, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded & {"chdb", "aiohttp", "clickhouse_connect", "faust"} == set()
+    assert "numpy" in loaded
 
 
 def test_it_stops_after_its_seconds_and_writes_the_status_to_a_file(kafka: str, topics: None, tmp_path: Path) -> None:

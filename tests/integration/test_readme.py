@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from rectrace.cli import app
 from rectrace.client import Publisher
+from rectrace.demo.__main__ import options as recommender
 from rectrace.producing import send
 from rectrace.rule_publishing import publishing
 from rectrace.settings import Settings
@@ -29,7 +30,7 @@ from streams.rules.reading import check
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 GROUPS = {"alerts", "dashboards", "dlq", "rules"}
-NOT_SETTINGS = {"RECTRACE_CONFIG", "RECTRACE_REQUIRE", "RECTRACE_TEST_CLICKHOUSE"}
+NOT_SETTINGS = {"RECTRACE_CONFIG", "RECTRACE_REQUIRE", "RECTRACE_TEST_CLICKHOUSE", "RECTRACE_TEST_GRAFANA_USER"}
 
 
 def blocks(language: str) -> list[str]:
@@ -141,9 +142,9 @@ def test_a_command_and_its_options_exist(command: str) -> None:
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"`(?:[^`\n]* )?(--[a-z-]+)", README))))
 def test_an_option_that_the_text_names_exists(option: str) -> None:
-    commands = ["demo", "stack", "worker", "why", "requests", "item", "migrate", "topics", "schema"]
-    told = [CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).stdout for name in commands]
-    assert any(option in each for each in told)
+    names = ["demo", "stack", "worker", "why", "requests", "item", "migrate", "topics", "schema", "dashboards push"]
+    told = [CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "200"}).stdout for name in names]
+    assert any(option in each for each in [*told, recommender().format_help()])
 
 
 def test_every_setting_that_it_names_exists() -> None:

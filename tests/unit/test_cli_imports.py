@@ -50,3 +50,9 @@ def test_the_client_brings_neither_engine_nor_server() -> None:
 
 def test_checking_dashboards_needs_no_sdk() -> None:
     assert loaded(RUN.format(words=["dashboards", "check"])) & (ALWAYS_ABSENT | {"grafana_foundation_sdk"}) == set()
+
+
+def test_pushing_dashboards_needs_no_sdk() -> None:
+    found = loaded(RUN.format(words=["dashboards", "push", "--grafana", "http://127.0.0.1:1"]))
+    assert "grafana_api" in found
+    assert found & (ALWAYS_ABSENT | {"grafana_foundation_sdk", "kafka", "clickhouse_connect"}) == set()

@@ -100,7 +100,7 @@ def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: s
 
 
 def test_variables_of_the_tests_and_of_the_client_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RECTRACE_REQUIRE", "RECTRACE_TEST_CLICKHOUSE", "RECTRACE_VALIDATE"):
+    for name in ("RECTRACE_REQUIRE", "RECTRACE_TEST_CLICKHOUSE", "RECTRACE_TEST_GRAFANA_USER", "RECTRACE_VALIDATE"):
         monkeypatch.setenv(name, "x")
     assert load() == Settings()
 
