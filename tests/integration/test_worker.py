@@ -236,22 +236,6 @@ def test_what_is_sent_lands_is_committed_and_is_not_read_again(fleet: Fleet, tra
     assert fleet.file.stat().st_size > before
 
 
-def test_workers_killed_in_turn_lose_nothing(fleet: Fleet, traffic: Traffic, any_broker: str, broker: str) -> None:
-    fleet.start("a")
-    fleet.start("b")
-    fleet.wait_assigned("a")
-    sender = threading.Thread(target=traffic.send, args=(0, 4_500), kwargs={"rate": 400})
-    sender.start()
-    for name in ("a", "b", "a"):
-        time.sleep(2.5)
-        fleet.workers[name].kill()
-        fleet.start(name)
-    sender.join()
-    check(fleet, traffic, any_broker, broker)
-    assert len(fleet.claims()) == len(fleet.topics) * PARTITIONS
-    assert max(fleet.claims().values()) <= time.time() * 1_000
-
-
 def test_a_worker_that_joins_and_one_that_leaves_lose_nothing(
     fleet: Fleet, traffic: Traffic, any_broker: str, broker: str
 ) -> None:
@@ -272,25 +256,6 @@ def test_a_worker_that_joins_and_one_that_leaves_lose_nothing(
     sealers = [pid for pid, at in fleet.rows("seal")]
     turns = [pid for index, pid in enumerate(sealers) if index == 0 or pid != sealers[index - 1]]
     assert len(turns) <= 3, "one seals at a time: a, perhaps b after the rebalance, b when a has left"
-
-
-def test_a_worker_frozen_past_its_session_loses_nothing(
-    fleet: Fleet, traffic: Traffic, any_broker: str, broker: str
-) -> None:
-    fleet.start("a")
-    fleet.start("b")
-    fleet.wait_assigned("a")
-    fleet.wait_assigned("b")
-    sender = threading.Thread(target=traffic.send, args=(0, 3_000), kwargs={"rate": 250})
-    sender.start()
-    time.sleep(2)
-    fleet.workers["a"].signal(signal.SIGSTOP)
-    time.sleep(7)
-    fleet.workers["a"].signal(signal.SIGCONT)
-    sender.join()
-    fleet.wait_all(traffic)
-    traffic.send(3_000, 100)
-    check(fleet, traffic, any_broker, broker)
 
 
 def test_a_sink_away_at_start_and_later_loses_nothing(fleet: Fleet, traffic: Traffic) -> None:
