@@ -4,7 +4,13 @@ from dashboards.grafana import parts
 from dashboards.grafana.parts import COUNT, FUNNEL, ITEMS, MS, REQUESTS, TEXT, TIME, Field, Link, Query
 
 _FUNNEL = Link("Where candidates go", FUNNEL, {"placement": "placement"})
-_KEPT = ("placement", "status", "user", "item")
+_KEPT = ("placement", "segment", "status", "user", "item")
+# of a trace, what segment_metrics has of it
+_NAMED = (
+    "arrayConcat("
+    "arrayMap((name, value) -> concat(name, '=', value), mapKeys(traces.segments), mapValues(traces.segments)), "
+    "arrayMap((name, arm) -> concat('experiment.', name, '=', arm), mapKeys(experiments), mapValues(experiments)))"
+)
 
 
 def dashboard() -> parts.Board:
@@ -12,10 +18,11 @@ def dashboard() -> parts.Board:
     return parts.board(
         REQUESTS,
         "rectrace: Requests",
-        "Requests by placement, status, user and item, and one of them stage by stage. Sealed ones: `rectrace why` "
-        "knows the newest, too.",
+        "Requests by placement, segment, status, user and item, and one of them stage by stage. Sealed ones: "
+        "`rectrace why` knows the newest, too.",
         [
             parts.placement(),
+            parts.segment(),
             parts.status(),
             parts.written("user", "User", "The id of one user; without one all of them."),
             parts.written("item", "Item", "The id of a candidate, served or not; without one all requests."),
@@ -25,7 +32,7 @@ def dashboard() -> parts.Board:
             parts.lines(
                 "Requests by status",
                 "A request has every status that applies. An interval each.",
-                Query("requests_statuses", series=True),
+                Query("requests_statuses", series=True, named=_NAMED),
                 "short",
                 legend="${__field.labels.status}",
                 width=24,
@@ -34,7 +41,7 @@ def dashboard() -> parts.Board:
             parts.rows(
                 "Requests",
                 "The newest 200 of the time shown. Follow the id to see its stages below.",
-                Query("requests_list"),
+                Query("requests_list", named=_NAMED),
                 {
                     "at": TIME,
                     "request": Field("string", links=[Link("This request", REQUESTS, {"request": "request"}, _KEPT)]),

@@ -20,9 +20,14 @@ from dashboards.grafana.expand import NotUnderstood, Shown, Value, expand
 from rectrace.cli import app
 from schemas.alerts import AlertState, Change, Evaluation
 from sinks.clickhouse.alerts import ClickHouseAlerts
+from streams.alerts import segments
 from streams.alerts.definitions import BUILT_IN
+from streams.alerts.measures import MEASURES
+from streams.alerts.segments import USUAL_S
+from streams.alerts.slot_definitions import SEGMENT_WORSE
 from streams.alerts.text import Links, addresses
-from tests.support import incident
+from streams.detect.scan import ALL, Cell, Key, ScanPolicy, scan
+from tests.support import faulty, incident
 from tests.support.database import Database
 from tests.support.rule_shop import Shop
 
@@ -35,6 +40,9 @@ CHOSEN: Final[dict[str, Value]] = {
 ASKED: Final = {
     f"{each.where} ({each.name})": each for document in DOCUMENTS.values() for each in check.asked(document)
 }
+HALF: Final = 60  # seconds of the demo's traffic, first healthy, then faulty
+FAULTY: Final = int(faulty.START.timestamp()) + HALF
+OF_DEMO: Final = ("rectrace-segments",)  # what is shown of the demo's traffic, and not of the incident
 NUMBERS: Final = re.compile(r"(Nullable\()?(U?Int|Float)\d+\)?")
 TEXTS: Final = re.compile(r"(Nullable\()?(LowCardinality\(String\)|String)\)?")
 
@@ -74,6 +82,23 @@ def made(clickhouse: str) -> Iterator[Database]:
         client.command(f"DROP DATABASE {database.name} SYNC")
 
 
+@pytest.fixture(scope="module")
+def shop(clickhouse: str) -> Iterator[Database]:
+    """The demo's traffic: a minute of it, and one in which a filter and a model are broken; and the healthy counts once
+    more one, two and three hours before."""
+    with clickhouse_connect.get_client(dsn=clickhouse) as client:
+        world, faults = faulty.build_world(), "filter_overdrop,scorer_scale_shift"
+        database = faulty.create(client, "test_dashboards_demo", world, faults, seconds=HALF, rate=20.0)
+        for table in ("segment_metrics_runs", "score_metrics_runs", "sealed"):
+            name = f"{database.name}.{table}"
+            client.command(
+                f"INSERT INTO {name} SELECT * REPLACE (window - 3600 * arrayJoin([1, 2, 3]) AS window) "
+                f"FROM (SELECT * FROM {name} WHERE toUnixTimestamp(window) < {FAULTY})"
+            )
+        yield database
+        client.command(f"DROP DATABASE {database.name} SYNC")
+
+
 class Answer:
     """What ClickHouse says: the types of the columns by name, and the rows."""
 
@@ -87,13 +112,15 @@ class Answer:
 
 
 class Asking:
-    """Asks as Grafana does: with rectrace's database as the default one."""
+    """Asks as Grafana does of the minute after `since`: with rectrace's database as the default one."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, since: int) -> None:
         self._client = client
+        self._since = since
 
     def __call__(self, sql: str, **chosen: Value) -> Answer:
-        return Answer(self._client, expand(sql, Shown(NOON, NOON + 59, variables={**CHOSEN, **chosen})))
+        shown = Shown(self._since, self._since + 59, variables={**CHOSEN, **chosen})
+        return Answer(self._client, expand(sql, shown))
 
     def panel(self, uid: str, title: str, **chosen: Value) -> Answer:
         (found,) = [each for each in check.asked(DOCUMENTS[uid]) if each.where == f"{uid}: {title}"]
@@ -103,7 +130,13 @@ class Asking:
 @pytest.fixture(scope="module")
 def ask(clickhouse: str, made: Database) -> Iterator[Asking]:
     with clickhouse_connect.get_client(dsn=clickhouse, database=made.name) as client:
-        yield Asking(client)
+        yield Asking(client, NOON)
+
+
+@pytest.fixture(scope="module")
+def ask_shop(clickhouse: str, shop: Database) -> Iterator[Asking]:
+    with clickhouse_connect.get_client(dsn=clickhouse, database=shop.name) as client:
+        yield Asking(client, FAULTY)
 
 
 def test_what_is_committed_is_what_the_builders_give() -> None:
@@ -124,8 +157,10 @@ def test_the_sdk_knows_every_key(uid: str) -> None:
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_a_query_gives_rows_of_the_types_that_its_panel_needs(ask: Asking, name: str) -> None:
-    each, answer = ASKED[name], ask(ASKED[name].sql)
+def test_a_query_gives_rows_of_the_types_that_its_panel_needs(name: str, request: pytest.FixtureRequest) -> None:
+    each = ASKED[name]
+    of_demo = each.kind != "annotation" and each.where.startswith(OF_DEMO)
+    answer = request.getfixturevalue("ask_shop" if of_demo else "ask")(each.sql)
     assert answer.rows
     kinds = list(answer.columns.values())
     match each.kind:
@@ -136,7 +171,7 @@ def test_a_query_gives_rows_of_the_types_that_its_panel_needs(ask: Asking, name:
             assert TEXTS.fullmatch(answer.columns["title"])
             assert TEXTS.fullmatch(answer.columns["text"])
             assert answer.columns["tags"] == "Array(String)"
-        case "timeseries":
+        case "timeseries" | "heatmap":
             assert (next(iter(answer.columns)), kinds[0].partition("(")[0]) == ("time", "DateTime")
             assert [kind for kind in kinds[1:] if not (NUMBERS.fullmatch(kind) or TEXTS.fullmatch(kind))] == []
             assert any(NUMBERS.fullmatch(kind) for kind in kinds[1:])
@@ -239,6 +274,35 @@ def test_rules_say_what_they_found_and_did(ask: Asking) -> None:
     assert 0 < home["pressure"] < 1
 
 
+def test_segments_are_scanned_as_the_alert_does(shop: Database, ask_shop: Asking) -> None:
+    """By the alert engine's own scan of the same counts, which the dashboard computes in ClickHouse."""
+    policy = ScanPolicy(min_requests=SEGMENT_WORSE.min_total, least=SEGMENT_WORSE.threshold)
+    rows = ClickHouseAlerts(shop.client, shop.name).trends.segments(FAULTY - USUAL_S, FAULTY, FAULTY + HALF - 10)
+    found = ask_shop.panel("rectrace-segments", "Worst segments").rows
+    compared = 0
+    for metric, measure in MEASURES.items():
+        (cells,) = segments._slots(rows, measure, 1)
+        everything = Cell(*cells[ALL])
+        worse = {hit.key: hit for hit in scan(cells, policy)}
+        mine = {_key(row): row for row in found if row["metric"] == metric}
+        assert {key for key, row in mine.items() if row["verdict"] == "worse"} == set(worse)
+        for key, row in mine.items():
+            few = min(cells[key].total, everything.total - cells[key].total) < policy.min_requests
+            assert (row["verdict"] == "too few requests") == few
+            assert row["requests"] == cells[key].total
+        for key, hit in worse.items():
+            assert mine[key]["lost"] == pytest.approx(hit.lost)
+            assert (mine[key]["share"], mine[key]["expected"]) == pytest.approx((hit.actual, hit.expected))
+            compared += 1
+    assert compared
+    assert (found[0]["segment"], found[0]["metric"], found[0]["verdict"]) == ("country=DE", "short", "worse")
+
+
+def _key(row: dict[str, Any]) -> Key:
+    placement = f"placement={row['placement']}" if row["placement"] else ""
+    return frozenset(filter(None, [placement, row["segment"].replace(parts.ALL_REQUESTS, "")]))
+
+
 def test_an_item_says_why_it_is_not_shown(ask: Asking) -> None:
     (summary,) = ask.panel("rectrace-items", "The item").rows
     assert (summary["requests"], summary["candidate in"], summary["served in"]) == (7, 4, 0)
@@ -255,7 +319,8 @@ def test_requests_are_found_and_shown(ask: Asking) -> None:
     assert ask.panel("rectrace-requests", "Requests", item="").column("request")[0] == "newer"
     found = {
         "whole": {"user": "u-1", "placement": ["home"]}, "fallback": {"status": ["timeout", "fallback"], "item": ""},
-        "empty": {"status": ["empty"]},
+        "empty": {"status": ["empty"]}, "whole-2": {"segment": "country=FR"},
+        "newer": {"segment": "experiment.ranker=v3", "item": ""},
     }  # fmt: skip
     for request, chosen in found.items():
         assert ask.panel("rectrace-requests", "Requests", **chosen).column("request")[-1] == request  # type: ignore[arg-type]
