@@ -13,3 +13,12 @@ def variance(part: str, whole: str) -> str:
     """Of a share of independent trials, as streams.detect.proportion.Share."""
     p = f"(({part} + 2) / ({whole} + 4))"
     return f"{p} * (1 - {p}) / greatest({whole}, 1)"
+
+
+def chi_square_tail(x: str, freedom: str) -> str:
+    """As streams.detect.tails.chi_square_tail, in its finite form (Abramowitz and Stegun 26.4.4 and 26.4.5), which is
+    enough for the few arms of an experiment. x is above 0 or 0, freedom a whole number of at least 1."""
+    half = f"({x}) / 2"
+    odd = f"arraySum(j -> pow({half}, j - 0.5) / tgamma(j + 0.5), range(1, intDiv({freedom}, 2) + 1))"
+    even = f"arraySum(j -> pow({half}, j) / tgamma(j + 1), range(0, intDiv({freedom}, 2)))"
+    return f"if({freedom} % 2 = 1, erfc(sqrt({half})) + exp(-{half}) * {odd}, exp(-{half}) * {even})"

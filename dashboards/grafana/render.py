@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards.grafana import funnel, items, overview, requests, rules, segments
+from dashboards.grafana import experiments, funnel, items, overview, requests, rules, segments
 from schemas.documents import write as write_all
 
-_DASHBOARDS: Final = (overview, funnel, segments, items, requests, rules)
+_DASHBOARDS: Final = (overview, funnel, segments, experiments, items, requests, rules)
 
 
 def documents() -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,18 +16,22 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from typer.testing import CliRunner
 
-from dashboards.grafana import COMMITTED, check, parts, render
+from dashboards.grafana import COMMITTED, check, formulas, parts, render
 from dashboards.grafana.expand import NotUnderstood, Shown, Value, expand
 from rectrace.cli import app
 from schemas.alerts import AlertState, Change, Evaluation
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from streams.alerts import segments
 from streams.alerts.definitions import BUILT_IN
+from streams.alerts.experiments import CERTAIN
 from streams.alerts.measures import MEASURES
 from streams.alerts.segments import USUAL_S
 from streams.alerts.slot_definitions import SEGMENT_WORSE
 from streams.alerts.text import Links, addresses
+from streams.detect.proportion import Share, wilson
 from streams.detect.scan import ALL, Cell, Key, ScanPolicy, scan
+from streams.detect.srm import MAX_P, MIN_USERS, mismatch
+from streams.detect.tails import chi_square_tail
 from tests.support import faulty, incident
 from tests.support.database import Database
 from tests.support.rule_shop import Shop
@@ -42,7 +47,7 @@ ASKED: Final = {
 }
 HALF: Final = 60  # seconds of the demo's traffic, first healthy, then faulty
 FAULTY: Final = int(faulty.START.timestamp()) + HALF
-OF_DEMO: Final = ("rectrace-segments",)  # what is shown of the demo's traffic, and not of the incident
+OF_DEMO: Final = ("rectrace-segments", "rectrace-experiments")  # are shown of the demo's traffic
 NUMBERS: Final = re.compile(r"(Nullable\()?(U?Int|Float)\d+\)?")
 TEXTS: Final = re.compile(r"(Nullable\()?(LowCardinality\(String\)|String)\)?")
 
@@ -112,15 +117,20 @@ class Answer:
 
 
 class Asking:
-    """Asks as Grafana does of the minute after `since`: with rectrace's database as the default one."""
+    """Asks as Grafana does, of a minute unless said otherwise: with rectrace's database as the default one."""
 
-    def __init__(self, client: Client, since: int) -> None:
+    def __init__(self, client: Client, since: int, seconds: int = 60) -> None:
         self._client = client
         self._since = since
+        self._seconds = seconds
 
     def __call__(self, sql: str, **chosen: Value) -> Answer:
-        shown = Shown(self._since, self._since + 59, variables={**CHOSEN, **chosen})
+        shown = Shown(self._since, self._since + self._seconds - 1, variables={**CHOSEN, **chosen})
         return Answer(self._client, expand(sql, shown))
+
+    def earlier(self, seconds: int) -> "Asking":
+        """Of so much more time before."""
+        return Asking(self._client, self._since - seconds, self._seconds + seconds)
 
     def panel(self, uid: str, title: str, **chosen: Value) -> Answer:
         (found,) = [each for each in check.asked(DOCUMENTS[uid]) if each.where == f"{uid}: {title}"]
@@ -296,6 +306,50 @@ def test_segments_are_scanned_as_the_alert_does(shop: Database, ask_shop: Asking
             compared += 1
     assert compared
     assert (found[0]["segment"], found[0]["metric"], found[0]["verdict"]) == ("country=DE", "short", "worse")
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (1.0, 1.2), (9, 1)])
+def test_arms_are_judged_as_the_alert_does(shop: Database, ask_shop: Asking, weights: tuple[float, float]) -> None:
+    plan = dict(zip(("control", "v2"), weights, strict=True))
+    several, planned = ask_shop.earlier(HALF), json.dumps({"ranker": plan})
+    rows = several.panel("rectrace-experiments", "Users by arm", planned=planned).rows
+    users = ClickHouseAlerts(shop.client, shop.name).distributions.users(FAULTY - HALF, FAULTY + HALF - 10, ["ranker"])
+    mine = {row["arm"]: row for row in rows if row["experiment"] == "ranker"}
+    assert {arm: row["users"] for arm, row in mine.items()} == {each.arm: each.users for each in users}
+    found = mismatch({each.arm: each.users for each in users}, plan, max_p=math.inf)
+    assert found is not None
+    assert [row["chi-square"] for row in mine.values()] == pytest.approx([found.chi_square] * 2)
+    said = min(-math.log10(found.p), CERTAIN) if found.p else CERTAIN
+    assert [row["-log10 p"] for row in mine.values()] == pytest.approx([said] * 2)
+    assert {row["verdict"] for row in mine.values()} == {"mismatch" if found.p < MAX_P else "fits"}
+    assert {row["plan"] for row in rows} == {"as planned", "equal arms, assumed"}
+
+
+def test_arms_that_nobody_planned_are_a_mismatch_and_few_users_are_none(ask_shop: Asking) -> None:
+    several = ask_shop.earlier(HALF)
+    plan = json.dumps({"ranker": {"control": 1, "v3": 1}})
+    rows = several.panel("rectrace-experiments", "Users by arm", planned=plan, experiment=["ranker"]).rows
+    assert [(row["arm"], row["planned"], row["verdict"]) for row in rows] == [
+        ("control", 0.5, "mismatch"), ("v2", 0, "mismatch"), ("v3", 0.5, "mismatch"),
+    ]  # fmt: skip
+    few = ask_shop.panel("rectrace-experiments", "Users by arm")
+    assert max(few.column("users")) < MIN_USERS / 2
+    assert set(few.column("verdict")) == {"too few users"}
+
+
+def test_formulas_are_those_of_the_alerts(ask: Asking) -> None:
+    shares = [(0, 1), (0, 300), (3, 40), (20, 20), (12.5, 4_000)]
+    low, high = formulas.wilson("part", "whole", 1.64)
+    variance = formulas.variance("part", "whole")
+    columns = f"arrayJoin({shares}::Array(Tuple(Float64, Float64))) AS s, s.1 AS part, s.2 AS whole"
+    for row in ask(f"SELECT {columns}, {low} AS low, {high} AS high, {variance} AS variance").rows:
+        part, whole = row["part"], row["whole"]
+        assert (row["low"], row["high"]) == pytest.approx(wilson(part, whole, 1.64), abs=1e-12)
+        assert row["variance"] == pytest.approx(Share(part, whole, whole).variance)
+    tail = formulas.chi_square_tail("x", "freedom")
+    columns = "arrayJoin([0., 0.3, 1, 4, 15, 60, 300]) AS x, arrayJoin(range(1, 9)) AS freedom"
+    for row in ask(f"SELECT {columns}, {tail} AS p").rows:
+        assert row["p"] == pytest.approx(chi_square_tail(row["x"], row["freedom"]), rel=1e-9, abs=1e-15)
 
 
 def _key(row: dict[str, Any]) -> Key:
