@@ -6,15 +6,24 @@ from typing import Any, Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards.grafana import experiments, funnel, items, overview, requests, rules, segments
+from dashboards.grafana import experiments, funnel, items, overview, requests, rules, scores, segments
 from schemas.documents import write as write_all
 
-_DASHBOARDS: Final = (overview, funnel, segments, experiments, items, requests, rules)
+_DASHBOARDS: Final = (
+    overview.dashboard,
+    funnel.dashboard,
+    segments.dashboard,
+    experiments.dashboard,
+    scores.dashboard,
+    items.dashboard,
+    requests.dashboard,
+    rules.dashboard,
+)
 
 
 def documents() -> dict[str, dict[str, Any]]:
     """Every dashboard by its uid."""
-    made = [json.loads(json.dumps(module.dashboard(), cls=JSONEncoder)) for module in _DASHBOARDS]
+    made = [json.loads(json.dumps(dashboard(), cls=JSONEncoder)) for dashboard in _DASHBOARDS]
     return {document["uid"]: document for document in made}
 
 

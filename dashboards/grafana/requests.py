@@ -5,12 +5,6 @@ from dashboards.grafana.parts import COUNT, FUNNEL, ITEMS, MS, REQUESTS, TEXT, T
 
 _FUNNEL = Link("Where candidates go", FUNNEL, {"placement": "placement"})
 _KEPT = ("placement", "segment", "status", "user", "item")
-# of a trace, what segment_metrics has of it
-_NAMED = (
-    "arrayConcat("
-    "arrayMap((name, value) -> concat(name, '=', value), mapKeys(traces.segments), mapValues(traces.segments)), "
-    "arrayMap((name, arm) -> concat('experiment.', name, '=', arm), mapKeys(experiments), mapValues(experiments)))"
-)
 
 
 def dashboard() -> parts.Board:
@@ -32,7 +26,7 @@ def dashboard() -> parts.Board:
             parts.lines(
                 "Requests by status",
                 "A request has every status that applies. An interval each.",
-                Query("requests_statuses", series=True, named=_NAMED),
+                Query("requests_statuses", series=True),
                 "short",
                 legend="${__field.labels.status}",
                 width=24,
@@ -41,7 +35,7 @@ def dashboard() -> parts.Board:
             parts.rows(
                 "Requests",
                 "The newest 200 of the time shown. Follow the id to see its stages below.",
-                Query("requests_list", named=_NAMED),
+                Query("requests_list"),
                 {
                     "at": TIME,
                     "request": Field("string", links=[Link("This request", REQUESTS, {"request": "request"}, _KEPT)]),

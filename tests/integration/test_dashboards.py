@@ -2,16 +2,13 @@
 
 import copy
 import json
-import math
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import clickhouse_connect
 import pytest
-from clickhouse_connect.driver.client import Client
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from typer.testing import CliRunner
@@ -21,41 +18,14 @@ from dashboards.grafana.expand import NotUnderstood, Shown, Value, expand
 from rectrace.cli import app
 from schemas.alerts import AlertState, Change, Evaluation
 from sinks.clickhouse.alerts import ClickHouseAlerts
-from streams.alerts import segments
 from streams.alerts.definitions import BUILT_IN
-from streams.alerts.experiments import CERTAIN
-from streams.alerts.measures import MEASURES
-from streams.alerts.segments import USUAL_S
-from streams.alerts.slot_definitions import SEGMENT_WORSE
 from streams.alerts.text import Links, addresses
 from streams.detect.proportion import Share, wilson
-from streams.detect.scan import ALL, Cell, Key, ScanPolicy, scan
-from streams.detect.srm import MAX_P, MIN_USERS, mismatch
 from streams.detect.tails import chi_square_tail
-from tests.support import faulty, incident
+from tests.support import incident
 from tests.support.database import Database
+from tests.support.grafana import ASKED, DOCUMENTS, NOON, Asking, examine, of_demo
 from tests.support.rule_shop import Shop
-
-DOCUMENTS: Final = {file.stem: json.loads(file.read_text()) for file in sorted(COMMITTED.glob("*.json"))}
-NOON: Final = int(incident.NOON.timestamp())
-CHOSEN: Final[dict[str, Value]] = {
-    **{name: value for document in DOCUMENTS.values() for name, value in check.defaults(document).items()},
-    "item": "g3", "request": "whole",
-}  # fmt: skip
-ASKED: Final = {
-    f"{each.where} ({each.name})": each for document in DOCUMENTS.values() for each in check.asked(document)
-}
-HALF: Final = 60  # seconds of the demo's traffic, first healthy, then faulty
-FAULTY: Final = int(faulty.START.timestamp()) + HALF
-OF_DEMO: Final = ("rectrace-segments", "rectrace-experiments")  # are shown of the demo's traffic
-NUMBERS: Final = re.compile(r"(Nullable\()?(U?Int|Float)\d+\)?")
-TEXTS: Final = re.compile(r"(Nullable\()?(LowCardinality\(String\)|String)\)?")
-
-UNITS: Final = {
-    "string": TEXTS,
-    "dateTimeAsIso": re.compile(r"(Nullable\()?DateTime(64)?\b.*"),
-    "bool_yes_no": re.compile(r"(Nullable\()?Bool\)?"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -88,65 +58,9 @@ def made(clickhouse: str) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def shop(clickhouse: str) -> Iterator[Database]:
-    """The demo's traffic: a minute of it, and one in which a filter and a model are broken; and the healthy counts once
-    more one, two and three hours before."""
-    with clickhouse_connect.get_client(dsn=clickhouse) as client:
-        world, faults = faulty.build_world(), "filter_overdrop,scorer_scale_shift"
-        database = faulty.create(client, "test_dashboards_demo", world, faults, seconds=HALF, rate=20.0)
-        for table in ("segment_metrics_runs", "score_metrics_runs", "sealed"):
-            name = f"{database.name}.{table}"
-            client.command(
-                f"INSERT INTO {name} SELECT * REPLACE (window - 3600 * arrayJoin([1, 2, 3]) AS window) "
-                f"FROM (SELECT * FROM {name} WHERE toUnixTimestamp(window) < {FAULTY})"
-            )
-        yield database
-        client.command(f"DROP DATABASE {database.name} SYNC")
-
-
-class Answer:
-    """What ClickHouse says: the types of the columns by name, and the rows."""
-
-    def __init__(self, client: Client, sql: str) -> None:
-        result = client.query(sql, settings={"readonly": 1, "max_execution_time": 20})
-        self.columns = dict(zip(result.column_names, (kind.name for kind in result.column_types), strict=True))
-        self.rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-    def column(self, name: str) -> list[Any]:
-        return [row[name] for row in self.rows]
-
-
-class Asking:
-    """Asks as Grafana does, of a minute unless said otherwise: with rectrace's database as the default one."""
-
-    def __init__(self, client: Client, since: int, seconds: int = 60) -> None:
-        self._client = client
-        self._since = since
-        self._seconds = seconds
-
-    def __call__(self, sql: str, **chosen: Value) -> Answer:
-        shown = Shown(self._since, self._since + self._seconds - 1, variables={**CHOSEN, **chosen})
-        return Answer(self._client, expand(sql, shown))
-
-    def earlier(self, seconds: int) -> "Asking":
-        """Of so much more time before."""
-        return Asking(self._client, self._since - seconds, self._seconds + seconds)
-
-    def panel(self, uid: str, title: str, **chosen: Value) -> Answer:
-        (found,) = [each for each in check.asked(DOCUMENTS[uid]) if each.where == f"{uid}: {title}"]
-        return self(found.sql, **chosen)
-
-
-@pytest.fixture(scope="module")
 def ask(clickhouse: str, made: Database) -> Iterator[Asking]:
     with clickhouse_connect.get_client(dsn=clickhouse, database=made.name) as client:
-        yield Asking(client, NOON)
-
-
-@pytest.fixture(scope="module")
-def ask_shop(clickhouse: str, shop: Database) -> Iterator[Asking]:
-    with clickhouse_connect.get_client(dsn=clickhouse, database=shop.name) as client:
-        yield Asking(client, FAULTY)
+        yield Asking(client)
 
 
 def test_what_is_committed_is_what_the_builders_give() -> None:
@@ -166,55 +80,9 @@ def test_the_sdk_knows_every_key(uid: str) -> None:
     assert render.text(json.loads(json.dumps(read, cls=JSONEncoder))) == render.text(DOCUMENTS[uid])
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_a_query_gives_rows_of_the_types_that_its_panel_needs(name: str, request: pytest.FixtureRequest) -> None:
-    each = ASKED[name]
-    of_demo = each.kind != "annotation" and each.where.startswith(OF_DEMO)
-    answer = request.getfixturevalue("ask_shop" if of_demo else "ask")(each.sql)
-    assert answer.rows
-    kinds = list(answer.columns.values())
-    match each.kind:
-        case "variable":
-            assert [bool(TEXTS.fullmatch(kind)) for kind in kinds] == [True]
-        case "annotation":
-            assert answer.columns["time"].startswith("DateTime")
-            assert TEXTS.fullmatch(answer.columns["title"])
-            assert TEXTS.fullmatch(answer.columns["text"])
-            assert answer.columns["tags"] == "Array(String)"
-        case "timeseries" | "heatmap":
-            assert (next(iter(answer.columns)), kinds[0].partition("(")[0]) == ("time", "DateTime")
-            assert [kind for kind in kinds[1:] if not (NUMBERS.fullmatch(kind) or TEXTS.fullmatch(kind))] == []
-            assert any(NUMBERS.fullmatch(kind) for kind in kinds[1:])
-            assert answer.column("time") == sorted(answer.column("time"))
-            for label in re.findall(r"labels\.(\w+)", _panel(each.where)["fieldConfig"]["defaults"]["displayName"]):
-                assert TEXTS.fullmatch(answer.columns[label])
-        case "stat":
-            assert len(answer.rows) == 1
-            for column in _overridden(each.where):
-                assert NUMBERS.fullmatch(answer.columns[column])
-        case "table":
-            assert list(answer.columns) == _overridden(each.where)
-            for column, unit in _units(each.where).items():
-                assert UNITS.get(unit, NUMBERS).fullmatch(answer.columns[column])
-        case kind:
-            pytest.fail(f"nothing is known of {kind}")
-
-
-def _panel(where: str) -> dict[str, Any]:
-    uid, _, title = where.partition(": ")
-    (panel,) = [panel for panel in DOCUMENTS[uid]["panels"] if panel["title"] == title]
-    return dict(panel)
-
-
-def _overridden(where: str) -> list[str]:
-    return [override["matcher"]["options"] for override in _panel(where)["fieldConfig"]["overrides"]]
-
-
-def _units(where: str) -> dict[str, str]:
-    """Of the columns that are shown."""
-    overrides = _panel(where)["fieldConfig"]["overrides"]
-    found = {each["matcher"]["options"]: {p["id"]: p["value"] for p in each["properties"]} for each in overrides}
-    return {column: said["unit"] for column, said in found.items() if not said.get("custom.hidden")}
+@pytest.mark.parametrize("name", [name for name, each in ASKED.items() if not of_demo(each)])
+def test_a_query_gives_rows_of_the_types_that_its_panel_needs(ask: Asking, name: str) -> None:
+    examine(ASKED[name], ask(ASKED[name].sql))
 
 
 def test_the_overview_says_what_is_wrong_where(ask: Asking) -> None:
@@ -284,79 +152,6 @@ def test_rules_say_what_they_found_and_did(ask: Asking) -> None:
     assert 0 < home["pressure"] < 1
 
 
-def test_segments_are_scanned_as_the_alert_does(shop: Database, ask_shop: Asking) -> None:
-    """By the alert engine's own scan of the same counts, which the dashboard computes in ClickHouse."""
-    policy = ScanPolicy(min_requests=SEGMENT_WORSE.min_total, least=SEGMENT_WORSE.threshold)
-    rows = ClickHouseAlerts(shop.client, shop.name).trends.segments(FAULTY - USUAL_S, FAULTY, FAULTY + HALF - 10)
-    found = ask_shop.panel("rectrace-segments", "Worst segments").rows
-    compared = 0
-    for metric, measure in MEASURES.items():
-        (cells,) = segments._slots(rows, measure, 1)
-        everything = Cell(*cells[ALL])
-        worse = {hit.key: hit for hit in scan(cells, policy)}
-        mine = {_key(row): row for row in found if row["metric"] == metric}
-        assert {key for key, row in mine.items() if row["verdict"] == "worse"} == set(worse)
-        for key, row in mine.items():
-            few = min(cells[key].total, everything.total - cells[key].total) < policy.min_requests
-            assert (row["verdict"] == "too few requests") == few
-            assert row["requests"] == cells[key].total
-        for key, hit in worse.items():
-            assert mine[key]["lost"] == pytest.approx(hit.lost)
-            assert (mine[key]["share"], mine[key]["expected"]) == pytest.approx((hit.actual, hit.expected))
-            compared += 1
-    assert compared
-    assert (found[0]["segment"], found[0]["metric"], found[0]["verdict"]) == ("country=DE", "short", "worse")
-
-
-@pytest.mark.parametrize("weights", [(1, 1), (1.0, 1.2), (9, 1)])
-def test_arms_are_judged_as_the_alert_does(shop: Database, ask_shop: Asking, weights: tuple[float, float]) -> None:
-    plan = dict(zip(("control", "v2"), weights, strict=True))
-    several, planned = ask_shop.earlier(HALF), json.dumps({"ranker": plan})
-    rows = several.panel("rectrace-experiments", "Users by arm", planned=planned).rows
-    users = ClickHouseAlerts(shop.client, shop.name).distributions.users(FAULTY - HALF, FAULTY + HALF - 10, ["ranker"])
-    mine = {row["arm"]: row for row in rows if row["experiment"] == "ranker"}
-    assert {arm: row["users"] for arm, row in mine.items()} == {each.arm: each.users for each in users}
-    found = mismatch({each.arm: each.users for each in users}, plan, max_p=math.inf)
-    assert found is not None
-    assert [row["chi-square"] for row in mine.values()] == pytest.approx([found.chi_square] * 2)
-    said = min(-math.log10(found.p), CERTAIN) if found.p else CERTAIN
-    assert [row["-log10 p"] for row in mine.values()] == pytest.approx([said] * 2)
-    assert {row["verdict"] for row in mine.values()} == {"mismatch" if found.p < MAX_P else "fits"}
-    assert {row["plan"] for row in rows} == {"as planned", "equal arms, assumed"}
-
-
-def test_arms_that_nobody_planned_are_a_mismatch_and_few_users_are_none(ask_shop: Asking) -> None:
-    several = ask_shop.earlier(HALF)
-    plan = json.dumps({"ranker": {"control": 1, "v3": 1}})
-    rows = several.panel("rectrace-experiments", "Users by arm", planned=plan, experiment=["ranker"]).rows
-    assert [(row["arm"], row["planned"], row["verdict"]) for row in rows] == [
-        ("control", 0.5, "mismatch"), ("v2", 0, "mismatch"), ("v3", 0.5, "mismatch"),
-    ]  # fmt: skip
-    few = ask_shop.panel("rectrace-experiments", "Users by arm")
-    assert max(few.column("users")) < MIN_USERS / 2
-    assert set(few.column("verdict")) == {"too few users"}
-
-
-def test_formulas_are_those_of_the_alerts(ask: Asking) -> None:
-    shares = [(0, 1), (0, 300), (3, 40), (20, 20), (12.5, 4_000)]
-    low, high = formulas.wilson("part", "whole", 1.64)
-    variance = formulas.variance("part", "whole")
-    columns = f"arrayJoin({shares}::Array(Tuple(Float64, Float64))) AS s, s.1 AS part, s.2 AS whole"
-    for row in ask(f"SELECT {columns}, {low} AS low, {high} AS high, {variance} AS variance").rows:
-        part, whole = row["part"], row["whole"]
-        assert (row["low"], row["high"]) == pytest.approx(wilson(part, whole, 1.64), abs=1e-12)
-        assert row["variance"] == pytest.approx(Share(part, whole, whole).variance)
-    tail = formulas.chi_square_tail("x", "freedom")
-    columns = "arrayJoin([0., 0.3, 1, 4, 15, 60, 300]) AS x, arrayJoin(range(1, 9)) AS freedom"
-    for row in ask(f"SELECT {columns}, {tail} AS p").rows:
-        assert row["p"] == pytest.approx(chi_square_tail(row["x"], row["freedom"]), rel=1e-9, abs=1e-15)
-
-
-def _key(row: dict[str, Any]) -> Key:
-    placement = f"placement={row['placement']}" if row["placement"] else ""
-    return frozenset(filter(None, [placement, row["segment"].replace(parts.ALL_REQUESTS, "")]))
-
-
 def test_an_item_says_why_it_is_not_shown(ask: Asking) -> None:
     (summary,) = ask.panel("rectrace-items", "The item").rows
     assert (summary["requests"], summary["candidate in"], summary["served in"]) == (7, 4, 0)
@@ -399,9 +194,24 @@ def test_a_line_is_where_the_alert_is() -> None:
         for title, alert in {
             "Empty responses": "EmptyResponses", "Short responses": "ShortResponses", "Fallback": "FallbackResponses",
             "No response": "NoResponse", "Response time, p95": "LatencyHigh", "Failing": "StageFailing",
-            "Sources that find nothing": "SourceEmpty",
+            "Sources that find nothing": "SourceEmpty", "Scores that say nothing": "ScoresDegenerate",
         }.items()
     }  # fmt: skip
+
+
+def test_formulas_are_those_of_the_alerts(ask: Asking) -> None:
+    shares = [(0, 1), (0, 300), (3, 40), (20, 20), (12.5, 4_000)]
+    low, high = formulas.wilson("part", "whole", 1.64)
+    variance = formulas.variance("part", "whole")
+    columns = f"arrayJoin({shares}::Array(Tuple(Float64, Float64))) AS s, s.1 AS part, s.2 AS whole"
+    for row in ask(f"SELECT {columns}, {low} AS low, {high} AS high, {variance} AS variance").rows:
+        part, whole = row["part"], row["whole"]
+        assert (row["low"], row["high"]) == pytest.approx(wilson(part, whole, 1.64), abs=1e-12)
+        assert row["variance"] == pytest.approx(Share(part, whole, whole).variance)
+    tail = formulas.chi_square_tail("x", "freedom")
+    columns = "arrayJoin([0., 0.3, 1, 4, 15, 60, 300]) AS x, arrayJoin(range(1, 9)) AS freedom"
+    for row in ask(f"SELECT {columns}, {tail} AS p").rows:
+        assert row["p"] == pytest.approx(chi_square_tail(row["x"], row["freedom"]), rel=1e-9, abs=1e-15)
 
 
 def test_what_an_alert_links_to_is_there() -> None:
