@@ -16,43 +16,19 @@ from typer.testing import CliRunner
 from dashboards.grafana import COMMITTED, check, formulas, parts, render
 from dashboards.grafana.expand import NotUnderstood, Shown, Value, expand
 from rectrace.cli import app
-from schemas.alerts import AlertState, Change, Evaluation
-from sinks.clickhouse.alerts import ClickHouseAlerts
+from schemas.alerts import AlertState
 from streams.alerts.definitions import BUILT_IN
 from streams.alerts.text import Links, addresses
 from streams.detect.proportion import Share, wilson
 from streams.detect.tails import chi_square_tail
-from tests.support import incident
 from tests.support.database import Database
-from tests.support.grafana import ASKED, DOCUMENTS, NOON, Asking, examine, of_demo
-from tests.support.rule_shop import Shop
+from tests.support.grafana import ASKED, DOCUMENTS, NOON, Asking, create, examine, of_demo
 
 
 @pytest.fixture(scope="module")
 def made(clickhouse: str) -> Iterator[Database]:
-    """The incident, alerts, a deploy, an experiment's new arm, and a rule that is violated."""
     with clickhouse_connect.get_client(dsn=clickhouse) as client:
-        newer = incident.Request("newer", 28_000, placement="home", k=1, experiments={"ranker": "v3"}, expects=["api"])
-        newer.add("retrieval", "ann", 9, version="2.4.0", items=["g1", "g2"])
-        newer.add("response", "api", 1, items=["g1"])
-        database = incident.create(client, "test_dashboards", [newer.part()])
-        alert = AlertState(
-            "SourceEmpty", {"placement": "cart", "stage": "retrieval", "component": "ann"}, "page", "firing", NOON,
-            [(NOON, "b")], told=True, annotations={"summary": "ann returns nothing."}, examples=["empty"],
-        )  # fmt: skip
-        over = AlertState("EmptyResponses", {"placement": "cart"}, "page", "firing", NOON, [(NOON, "b")], told=True)
-        began = [Change("firing", True, alert), Change("firing", True, over)]
-        ended = [Change("resolved", True, over, NOON + 30)]
-        ClickHouseAlerts(client, database.name).save(
-            [
-                Evaluation("sealed", NOON + 10, 1, "judged", [alert, over], began),
-                Evaluation("sealed", NOON + 20, 1, "judged", [alert], ended),
-            ]
-        )
-        shop = Shop(client, database.name)
-        shop.publish({"id": "knit", "scope": "item", "when": "category = 'knit' AND has(sources, 'ann')"})
-        shop.know("g1", category="knit", at=incident.NOON_MS - 1_000)
-        shop.seal.seal(NOON)
+        database = create(client, "test_dashboards")
         yield database
         client.command(f"DROP DATABASE {database.name} SYNC")
 

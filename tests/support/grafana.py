@@ -8,7 +8,11 @@ from clickhouse_connect.driver.client import Client
 
 from dashboards.grafana import COMMITTED, check
 from dashboards.grafana.expand import Shown, Value, expand
+from schemas.alerts import AlertState, Change, Evaluation
+from sinks.clickhouse.alerts import ClickHouseAlerts
 from tests.support import incident
+from tests.support.database import Database
+from tests.support.rule_shop import Shop
 
 DOCUMENTS: Final = {file.stem: json.loads(file.read_text()) for file in sorted(COMMITTED.glob("*.json"))}
 NOON: Final = int(incident.NOON.timestamp())
@@ -29,11 +33,38 @@ _UNITS: Final = {
 }
 
 
+def create(client: Client, name: str) -> Database:
+    """The incident, alerts, a deploy, an experiment's new arm, and a rule that is violated."""
+    newer = incident.Request("newer", 28_000, placement="home", k=1, experiments={"ranker": "v3"}, expects=["api"])
+    newer.add("retrieval", "ann", 9, version="2.4.0", items=["g1", "g2"])
+    newer.add("response", "api", 1, items=["g1"])
+    database = incident.create(client, name, [newer.part()])
+    alert = AlertState(
+        "SourceEmpty", {"placement": "cart", "stage": "retrieval", "component": "ann"}, "page", "firing", NOON,
+        [(NOON, "b")], told=True, annotations={"summary": "ann returns nothing."}, examples=["empty"],
+    )  # fmt: skip
+    over = AlertState("EmptyResponses", {"placement": "cart"}, "page", "firing", NOON, [(NOON, "b")], told=True)
+    began = [Change("firing", True, alert), Change("firing", True, over)]
+    ended = [Change("resolved", True, over, NOON + 30)]
+    ClickHouseAlerts(client, database.name).save(
+        [
+            Evaluation("sealed", NOON + 10, 1, "judged", [alert, over], began),
+            Evaluation("sealed", NOON + 20, 1, "judged", [alert], ended),
+        ]
+    )
+    shop = Shop(client, database.name)
+    shop.publish({"id": "knit", "scope": "item", "when": "category = 'knit' AND has(sources, 'ann')"})
+    shop.know("g1", category="knit", at=incident.NOON_MS - 1_000)
+    shop.seal.seal(NOON)
+    return database
+
+
 class Answer:
-    """What ClickHouse says: the types of the columns by name, and the rows."""
+    """What ClickHouse says: the types of the columns by name, the rows, and how many it read for them."""
 
     def __init__(self, client: Client, sql: str) -> None:
         result = client.query(sql, settings={"readonly": 1, "max_execution_time": 20})
+        self.read = int(result.summary["read_rows"])
         self.columns = dict(zip(result.column_names, (kind.name for kind in result.column_types), strict=True))
         self.rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
