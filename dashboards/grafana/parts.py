@@ -113,17 +113,18 @@ def compared(alert: str) -> str:
 @dataclass(frozen=True)
 class Link:
     """To another dashboard, with the time range. row: variables by the column of the row that they take their value of;
-    keeps: variables that stay what they are."""
+    keeps: variables that stay what they are. of: what has the columns; a heat-map has labels."""
 
     title: str
     uid: str
     row: Mapping[str, str]
     keeps: Sequence[str] = ()
+    of: str = "__data.fields"
 
     def url(self) -> str:
         """As Grafana fills it in."""
         variables = [f"${{{name}:queryparam}}" for name in ("clickhouse", *self.keeps)]
-        variables += [f"var-{name}=${{__data.fields.{column}:percentencode}}" for name, column in self.row.items()]
+        variables += [f"var-{name}=${{{self.of}.{column}:percentencode}}" for name, column in self.row.items()]
         return f"/d/{self.uid}?" + "&".join(["${__url_time_range}", *variables])
 
 
@@ -242,6 +243,7 @@ def heat(
     unit: str,
     *,
     legend: str,
+    links: Sequence[Link] = (),
     most: float | None = None,
     width: int = 24,
     height: int = 10,
@@ -258,6 +260,7 @@ def heat(
         .steps(64)
         .min(0)
     )
+    leads = [{"title": link.title, "url": link.url()} for link in links]
     return (
         heatmap.Panel()
         .title(title)
@@ -269,6 +272,7 @@ def heat(
         .interval(_SHORTEST)
         .span(width)
         .height(height)
+        .max_data_points(60)  # cells of a minute where an hour is shown: of fewer requests little could be told
         .calculate(False)
         .cell_gap(1)
         .filter_values(heatmap.FilterValueRange().le(-1))  # cells of 0 are shown, too: else they would look like none
@@ -276,6 +280,7 @@ def heat(
         .color(colours if most is None else colours.max(most))
         .tooltip(heatmap.HeatmapTooltip().mode(common.TooltipDisplayMode.SINGLE).show_color_scale(True))
         .show_legend()
+        .override_by_field_type("number", [dashboard.DynamicConfigValue("links", leads)])
     )
 
 

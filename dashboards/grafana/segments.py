@@ -100,11 +100,13 @@ def dashboard() -> parts.Board:
                 "alerts judge it: few requests are never hot.",
                 Query(
                     "segments_heat",
+                    series=True,
                     measures=", ".join(map(_heated, MEASURES)),
                     low=formulas.wilson("bad", "total", Z)[0],
                 ),
                 "percentunit",
                 legend="${__field.labels.segment}",
+                links=[Link(_REQUESTS.title, REQUESTS, {"segment": "segment"}, ("placement",), "__field.labels")],
                 most=1,
                 height=12,
             ),

@@ -23,7 +23,7 @@ from streams.alerts.slot_definitions import SEGMENT_WORSE
 from streams.detect.drift import drift
 from streams.detect.histogram import binned, edges
 from streams.detect.proportion import wilson
-from streams.detect.scan import ALL, Cell, Key, ScanPolicy, scan
+from streams.detect.scan import ALL, Key, ScanPolicy, scan
 from streams.detect.srm import MAX_P, MIN_USERS, mismatch
 from tests.support import faulty
 from tests.support.database import Database
@@ -35,15 +35,18 @@ FAULTY: Final = int(faulty.START.timestamp()) + HALF
 
 @pytest.fixture(scope="module")
 def shop(clickhouse: str) -> Iterator[Database]:
-    """The demo's traffic: a minute of it, and one in which a filter and a model are broken; and the healthy counts once
-    more one, two and three hours before."""
+    """The demo's traffic: a minute of it, and one in which a filter and a model are broken. One, two and three hours
+    before it there were the healthy counts, but for carts: three times as many, some with short lists."""
     with clickhouse_connect.get_client(dsn=clickhouse) as client:
         world, faults = faulty.build_world(), "filter_overdrop,scorer_scale_shift"
         database = faulty.create(client, "test_dashboards_demo", world, faults, seconds=HALF, rate=20.0)
-        for table in ("segment_metrics_runs", "score_metrics_runs", "sealed"):
+        carts = [f"if(placement = 'cart', 3 * {column}, {column}) AS {column}" for column in ("requests", "responded")]
+        carts.append("if(placement = 'cart', short + 2, short) AS short")
+        for table, more in {"segment_metrics_runs": carts, "score_metrics_runs": [], "sealed": []}.items():
             name = f"{database.name}.{table}"
+            replaced = ["window - 3600 * arrayJoin([1, 2, 3]) AS window", *more]
             client.command(
-                f"INSERT INTO {name} SELECT * REPLACE (window - 3600 * arrayJoin([1, 2, 3]) AS window) "
+                f"INSERT INTO {name} SELECT * REPLACE ({', '.join(replaced)}) "
                 f"FROM (SELECT * FROM {name} WHERE toUnixTimestamp(window) < {FAULTY})"
             )
         # some clients tell what was really seen: of every tenth request the first five items
@@ -72,22 +75,18 @@ def test_segments_are_scanned_as_the_alert_does(shop: Database, ask: Asking) -> 
     policy = ScanPolicy(min_requests=SEGMENT_WORSE.min_total, least=SEGMENT_WORSE.threshold)
     rows = ClickHouseAlerts(shop.client, shop.name).trends.segments(FAULTY - USUAL_S, FAULTY, FAULTY + HALF - 10)
     found = ask.panel("rectrace-segments", "Worst segments").rows
-    compared = 0
     for metric, measure in MEASURES.items():
         (cells,) = segments._slots(rows, measure, 1)
-        everything = Cell(*cells[ALL])
-        worse = {hit.key: hit for hit in scan(cells, policy)}
+        worse = {hit.key for hit in scan(cells, policy)}
+        compared = {hit.key: hit for hit in scan(cells, ScanPolicy(q=1, min_requests=0, least=-1))}
         mine = {_key(row): row for row in found if row["metric"] == metric}
-        assert {key for key, row in mine.items() if row["verdict"] == "worse"} == set(worse)
+        assert {key for key, row in mine.items() if row["verdict"] == "worse"} == worse
         for key, row in mine.items():
-            few = min(cells[key].total, everything.total - cells[key].total) < policy.min_requests
+            few = min(cells[key].total, cells[ALL].total - cells[key].total) < policy.min_requests
             assert (row["verdict"] == "too few requests") == few
-            assert row["requests"] == cells[key].total
-        for key, hit in worse.items():
-            assert mine[key]["lost"] == pytest.approx(hit.lost)
-            assert (mine[key]["share"], mine[key]["expected"]) == pytest.approx((hit.actual, hit.expected))
-            compared += 1
-    assert compared
+            hit = compared[key]
+            told = hit.requests, hit.actual, hit.expected, hit.lost
+            assert (row["requests"], row["share"], row["expected"], row["lost"]) == pytest.approx(told)
     assert (found[0]["segment"], found[0]["metric"], found[0]["verdict"]) == ("country=DE", "short", "worse")
 
 

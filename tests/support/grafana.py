@@ -102,6 +102,7 @@ def examine(each: check.Asked, answer: Answer) -> None:
     """There are rows, of the types that the panel needs."""
     assert answer.rows
     kinds = list(answer.columns.values())
+    assert each.target["queryType"] == ("timeseries" if each.kind in {"timeseries", "heatmap"} else "table")
     match each.kind:
         case "variable":
             assert [bool(_TEXTS.fullmatch(kind)) for kind in kinds] == [True]
