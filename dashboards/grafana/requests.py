@@ -3,7 +3,8 @@
 from dashboards.grafana import parts
 from dashboards.grafana.parts import COUNT, FUNNEL, ITEMS, MS, REQUESTS, TEXT, TIME, Field, Link, Query
 
-_FUNNEL = Link("Where candidates go", FUNNEL, {"placement": "placement"})
+_HERE = {"placement": "placement"}
+_FUNNEL = Link("Where candidates go", FUNNEL, _HERE)
 _KEPT = ("placement", "segment", "status", "user", "item")
 
 
@@ -46,7 +47,7 @@ def dashboard() -> parts.Board:
                     "asked for": COUNT,
                     "took": MS,
                     "segments": TEXT,
-                    "arms": TEXT,
+                    "arms": Field("string", links=[Link("Experiments here", parts.EXPERIMENTS, _HERE)]),
                     "missing": TEXT,
                 },
             ),

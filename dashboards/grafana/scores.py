@@ -33,7 +33,7 @@ _SHOWN: Final = (
     f"the newest requests lack some. Of about {_SAMPLE:,} requests, evenly over the time; of more than two days ago "
     "only some are kept, and more of the bad ones."
 )
-_INTERVAL: Final = "at least, at most: the 95 % interval (Wilson)."
+_INTERVAL: Final = "at least, at most: the 95 % interval (Wilson). What counts as shown: see Click-through rate."
 
 
 def _feedback(name: str, sample: int = _SAMPLE) -> Query:

@@ -5,6 +5,7 @@ from typing import Final
 
 from dashboards.grafana import formulas, parts
 from dashboards.grafana.parts import COUNT, OVERVIEW, REQUESTS, SEGMENTS, SHARE, Field, Link, Query
+from schemas.trends import SLOT_S
 from streams.alerts.judge import Z
 from streams.alerts.measures import MEASURES
 from streams.alerts.segments import USUAL_S
@@ -54,7 +55,7 @@ def dashboard() -> parts.Board:
         [
             parts.placement(),
             parts.any_of("dimension", "Dimension", "What requests are told apart by; without one all of them."),
-            parts.one_of("metric", "Metric", "What the heat-map shows: what can be wrong.", [*MEASURES]),
+            parts.one_of("metric", "Metric", "What the heat-map shows.", [*MEASURES][::-1]),
         ],
         [
             parts.rows(
@@ -62,9 +63,10 @@ def dashboard() -> parts.Board:
                 "What a segment loses that others do not: the scan of the alert SegmentWorse "
                 f"({SEGMENT_WORSE.severity}) over the time shown. expected: the share among all other requests, and by "
                 f"how much the two differed in the {USUAL_S // 3600} h before. worse: of at least "
-                f"{SEGMENT_WORSE.min_total:.0f} requests, by {SEGMENT_WORSE.threshold:.0%} or more, and by more than "
-                f"chance explains (Benjamini and Hochberg, q = {_Q:.0%}). The alert asks it of three slots of five "
-                "minutes in a row, and of segments that overlap it names the one that says it best.",
+                f"{SEGMENT_WORSE.min_total:.0f} requests, by {SEGMENT_WORSE.threshold:.0%} of them or more than others "
+                f"and than before, and by more than chance explains (Benjamini and Hochberg, q = {_Q:.0%}). The alert "
+                f"asks it of {SEGMENT_WORSE.needed} slots of {SLOT_S // 60} minutes in a row, and of segments that "
+                "overlap it names the one that says it best.",
                 Query(
                     "segments_worst",
                     measures=", ".join(map(_scanned, MEASURES)),
