@@ -76,7 +76,7 @@ def _of_dashboard(document: Document) -> Iterator[str]:
                 yield f"{where}: no {what}"
         if not panel["fieldConfig"]["defaults"].get("unit"):
             yield f"{where}: no unit"
-        if panel["type"] in {"timeseries", "heatmap"} and not panel["fieldConfig"]["defaults"].get("displayName"):
+        if panel["type"] == "timeseries" and not panel["fieldConfig"]["defaults"].get("displayName"):
             yield f"{where}: nothing says what its lines are called"
     cells = Counter(cell for panel in panels for cell in _cells(panel["gridPos"]))
     if any(times > 1 for times in cells.values()):

@@ -26,16 +26,15 @@ with warnings.catch_warnings():  # that there is a newer schema: Grafana 13 take
 
 Board: TypeAlias = dashboard.Dashboard
 Series: TypeAlias = timeseries.Panel
-Heat: TypeAlias = heatmap.Panel
 
 PLUGIN: Final = "grafana-clickhouse-datasource"
 SOURCE: Final = common.DataSourceRef(PLUGIN, "${clickhouse}")
 ALL_REQUESTS: Final = "all requests"  # a segment: the total
 TAG: Final = "rectrace"
+SEGMENTS, EXPERIMENTS, SCORES = (f"{TAG}-{name}" for name in ("segments", "experiments", "scores"))
 OVERVIEW, FUNNEL, ITEMS, REQUESTS, RULES = (
     f"{TAG}-{name}" for name in ("overview", "funnel", "items", "requests", "rules")
 )
-SEGMENTS, EXPERIMENTS, SCORES = (f"{TAG}-{name}" for name in ("segments", "experiments", "scores"))
 _SHORTEST: Final = "10s"  # a window: less than that has nothing to show
 _DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS}
 _TABLE, _SERIES = 1, 0  # formats of the data source
@@ -113,18 +112,17 @@ def compared(alert: str) -> str:
 @dataclass(frozen=True)
 class Link:
     """To another dashboard, with the time range. row: variables by the column of the row that they take their value of;
-    keeps: variables that stay what they are. of: what has the columns; a heat-map has labels."""
+    keeps: variables that stay what they are."""
 
     title: str
     uid: str
     row: Mapping[str, str]
     keeps: Sequence[str] = ()
-    of: str = "__data.fields"
 
     def url(self) -> str:
         """As Grafana fills it in."""
         variables = [f"${{{name}:queryparam}}" for name in ("clickhouse", *self.keeps)]
-        variables += [f"var-{name}=${{{self.of}.{column}:percentencode}}" for name, column in self.row.items()]
+        variables += [f"var-{name}=${{__data.fields.{column}:percentencode}}" for name, column in self.row.items()]
         return f"/d/{self.uid}?" + "&".join(["${__url_time_range}", *variables])
 
 
@@ -247,9 +245,9 @@ def heat(
     most: float | None = None,
     width: int = 24,
     height: int = 10,
-) -> Heat:
+) -> heatmap.Panel:
     """A heat-map over time, a row a value of the label that `legend` names; the hottest is `most` or more, else the
-    most there is."""
+    most there is. links: of a row; they take labels where those of tables take columns."""
     colours = (
         heatmap.HeatmapColorOptions()
         .mode(heat_models.HeatmapColorMode.SCHEME)
@@ -260,7 +258,8 @@ def heat(
         .steps(64)
         .min(0)
     )
-    leads = [{"title": link.title, "url": link.url()} for link in links]
+    urls = [link.url().replace("__data.fields", "__field.labels") for link in links]
+    leads = [{"title": link.title, "url": url} for link, url in zip(links, urls, strict=True)]
     return (
         heatmap.Panel()
         .title(title)

@@ -108,7 +108,7 @@ def dashboard() -> parts.Board:
                 ),
                 "percentunit",
                 legend="${__field.labels.segment}",
-                links=[Link(_REQUESTS.title, REQUESTS, {"segment": "segment"}, ("placement",), "__field.labels")],
+                links=[Link(_REQUESTS.title, REQUESTS, {"segment": "segment"}, ("placement",))],
                 most=1,
                 height=12,
             ),

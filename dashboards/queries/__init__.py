@@ -1,8 +1,7 @@
 """The queries of the dashboards: each once, a file each, in the dialect of Grafana's ClickHouse data source.
 
-`$__...` are its macros and `${...}` variables of a dashboard, which Grafana fills in; `{...}` is filled in by `text`:
-with what its caller gives, or with the file `_....sql`, which several queries have a part of. The tables are those of
-the data source's default database.
+`$__...` are its macros and `${...}` variables of a dashboard, which Grafana fills in; `{...}` is filled in by `text`.
+The tables are those of the data source's default database.
 """
 
 from functools import cache
@@ -18,7 +17,8 @@ def names() -> tuple[str, ...]:
 
 
 def text(name: str, **fill: str) -> str:
-    """queries/NAME.sql without comments, in which the data source would look for macros, too."""
+    """queries/NAME.sql without comments, in which the data source would look for macros, too. Also filled in are the
+    files `_....sql`: what several queries have a part of."""
     query = _read(name)
     shared = {each.removeprefix("_"): _read(each) for each in _files() if each.startswith("_")}
     for key, value in {**shared, "stages": STAGES_LITERAL, **fill}.items():

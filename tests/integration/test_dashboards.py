@@ -168,9 +168,10 @@ def test_a_line_is_where_the_alert_is() -> None:
     assert drawn == {
         title: definitions[alert]
         for title, alert in {
+            "Scores that say nothing": "ScoresDegenerate",
             "Empty responses": "EmptyResponses", "Short responses": "ShortResponses", "Fallback": "FallbackResponses",
             "No response": "NoResponse", "Response time, p95": "LatencyHigh", "Failing": "StageFailing",
-            "Sources that find nothing": "SourceEmpty", "Scores that say nothing": "ScoresDegenerate",
+            "Sources that find nothing": "SourceEmpty",
         }.items()
     }  # fmt: skip
 
