@@ -14,6 +14,7 @@ from dashboards.grafana.parts import (
     Query,
 )
 from schemas.distributions import GAMMA, MIDDLE
+from sinks.clickhouse.changes import MIN_WINDOWS
 from streams.alerts.distribution_definitions import SCORE_DRIFT
 from streams.alerts.distributions import BEFORE_S, LEAST_BEFORE_S, NEW_VERSION, NOW_S
 from streams.detect.drift import BINS, Z
@@ -37,11 +38,11 @@ _INTERVAL: Final = "at least, at most: the 95 % interval (Wilson). What counts a
 
 
 def _feedback(name: str, sample: int = _SAMPLE) -> Query:
-    return Query(name, sample=str(sample), low=_LOW, high=_HIGH)
+    return Query(name, sample=str(sample), windows=str(MIN_WINDOWS), low=_LOW, high=_HIGH)
 
 
 def _clicks(title: str, description: str, value: str, unit: str) -> parts.Series:
-    query = Query("feedback_series", series=True, value=value, sample=str(_SAMPLE))
+    query = Query("feedback_series", series=True, value=value, sample=str(_SAMPLE), windows=str(MIN_WINDOWS))
     return parts.lines(title, f"{description} {_SHOWN}", query, unit, legend="${__field.labels.placement}", width=12)
 
 
@@ -63,9 +64,10 @@ def dashboard() -> parts.Board:
         parts.SCORES,
         "rectrace: Scores and feedback",
         "Do the models still say what they said, and do users agree? Scores, their drift and calibration, clicks by "
-        "position and segment, and how much of the catalogue is shown.",
+        "position and segment, and how much of the catalogue is shown. Scores and drift are of all segments.",
         [
             parts.placement(),
+            parts.segment(),
             parts.any_of("scorer", "Model", "The scoring component; without one all of them."),
             parts.any_of("dimension", "Dimension", "What requests are told apart by; without one all of them."),
         ],
@@ -172,6 +174,7 @@ def dashboard() -> parts.Board:
                         "string",
                         links=[
                             Link("Requests of this segment", REQUESTS, {"segment": "segment"}, ("placement",)),
+                            Link("This segment alone", parts.SCORES, {"segment": "segment"}, ("placement", "scorer")),
                             Link("Segments", parts.SEGMENTS, {}, ("placement", "dimension")),
                         ],
                         width=220,
@@ -218,7 +221,7 @@ def dashboard() -> parts.Board:
                 "shown, of all there are; Gini: 0 if all are shown alike, 1 if one has it all, those never shown "
                 "included; top 10, top 1 %: their share of what is shown; effective items: as many, shown alike, are "
                 f"as diverse (e to the entropy). Of about {_SAMPLE:,} requests: fewer cover less.",
-                Query("feedback_catalog", sample=str(_SAMPLE)),
+                _feedback("feedback_catalog"),
                 {
                     "placement": Field("string", links=[Link("Where candidates go", FUNNEL, _HERE)]),
                     "impressions": COUNT,

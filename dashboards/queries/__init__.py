@@ -17,11 +17,10 @@ def names() -> tuple[str, ...]:
 
 
 def text(name: str, **fill: str) -> str:
-    """queries/NAME.sql without comments, in which the data source would look for macros, too. Also filled in are the
-    files `_....sql`: what several queries have a part of."""
-    query = _read(name)
-    shared = {each.removeprefix("_"): _read(each) for each in _files() if each.startswith("_")}
-    for key, value in {**shared, "stages": STAGES_LITERAL, **fill}.items():
+    """queries/NAME.sql without comments, in which the data source would look for macros, too. `{shown}` is _shown.sql,
+    and so on: what several queries have in common."""
+    query = _whole(name)
+    for key, value in {"stages": STAGES_LITERAL, **fill}.items():
         query = query.replace(f"{{{key}}}", value)
     return query
 
@@ -29,6 +28,14 @@ def text(name: str, **fill: str) -> str:
 def _files() -> list[str]:
     entries = [entry.name for entry in files(__name__).iterdir()]
     return sorted(name.removesuffix(".sql") for name in entries if name.endswith(".sql"))
+
+
+def _whole(name: str) -> str:
+    query = _read(name)
+    for part in _files():
+        if part.startswith("_") and (place := f"{{{part[1:]}}}") in query:
+            query = query.replace(place, _whole(part))
+    return query
 
 
 def _read(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import clickhouse_connect
 import pytest
 
+from dashboards import queries
 from dashboards.grafana import parts
 from schemas.distributions import GAMMA
 from sinks.clickhouse.alerts import ClickHouseAlerts
@@ -217,6 +218,9 @@ def test_what_users_do_is_counted_as_plain_python_counts_it(shop: Database, ask:
     for row in ask.panel("rectrace-scores", "Calibration").rows:
         where = row["placement"], row["version"]
         compare(row, [each for each in scored if (each.placement, each.version) == where])
+    germans = [each for each in scored if "country=DE" in each.names]
+    for row in ask.panel("rectrace-scores", "Calibration", segment="country=DE", placement=["home"]).rows:
+        compare(row, [each for each in germans if (each.placement, each.version) == ("home", row["version"])])
     items = ask.panel("rectrace-scores", "Items shown most").rows
     for row in items:
         compare(row, [each for each in shown if each.item == row["item"]])
@@ -224,6 +228,14 @@ def test_what_users_do_is_counted_as_plain_python_counts_it(shop: Database, ask:
     tenths = ask.panel("rectrace-scores", "Reliability").rows
     assert sum(row["impressions"] for row in tenths) == len(scored)
     assert len(tenths) == 20
+
+
+@pytest.mark.parametrize(("sample", "least", "windows"), [(700, 1, 6), (400, 1, 2), (100, 1, 1), (100, 3, 3)])
+def test_of_many_requests_some_windows_are_read(ask: Asking, sample: int, least: int, windows: int) -> None:
+    """Of about 1,280 requests in six windows."""
+    shown = queries.text("_shown", sample=str(sample), windows=str(least))
+    (read,) = ask(f"SELECT uniqExact(window) AS windows FROM ({shown})").rows
+    assert read["windows"] == windows
 
 
 def test_how_much_of_the_catalogue_is_shown(shop: Database, ask: Asking) -> None:
