@@ -166,7 +166,10 @@ def dashboard() -> parts.Board:
                     "placement": TEXT,
                     "segment": Field(
                         "string",
-                        links=[Link("This segment", OVERVIEW, {"placement": "placement", "segment": "segment"})],
+                        links=[
+                            Link("This segment", OVERVIEW, {"placement": "placement", "segment": "segment"}),
+                            Link("Segments here", parts.SEGMENTS, _PLACEMENT),
+                        ],
                     ),
                     "requests": COUNT,
                     "bad": SHARE,

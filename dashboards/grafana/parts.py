@@ -20,10 +20,11 @@ with warnings.catch_warnings():  # that there is a newer schema: Grafana 13 take
     warnings.simplefilter("ignore", DeprecationWarning)
     from grafana_foundation_sdk.builders import common as common_builders
     from grafana_foundation_sdk.builders import dashboard as builders
-    from grafana_foundation_sdk.builders import stat, table, timeseries
+    from grafana_foundation_sdk.builders import heatmap, stat, table, timeseries
     from grafana_foundation_sdk.cog.builder import Builder
     from grafana_foundation_sdk.cog.variants import Dataquery
     from grafana_foundation_sdk.models import common, dashboard
+    from grafana_foundation_sdk.models import heatmap as heat_models
 
 Board: TypeAlias = dashboard.Dashboard
 Series: TypeAlias = timeseries.Panel
@@ -33,6 +34,7 @@ PLUGIN: Final = "grafana-clickhouse-datasource"
 SOURCE: Final = common.DataSourceRef(PLUGIN, "${clickhouse}")
 ALL_REQUESTS: Final = "all requests"  # a segment: the total
 TAG: Final = "rectrace"
+SEGMENTS, EXPERIMENTS, SCORES = (f"{TAG}-{name}" for name in ("segments", "experiments", "scores"))
 OVERVIEW, FUNNEL, ITEMS, REQUESTS, RULES = (
     f"{TAG}-{name}" for name in ("overview", "funnel", "items", "requests", "rules")
 )
@@ -41,6 +43,7 @@ _SHORTEST: Final = "10s"  # a window: less than that has nothing to show
 _DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS}
 _TABLE, _SERIES = 1, 0  # formats of the data source
 _WORST_FIRST: Final = ("red", "green")
+_HOTTER: Final = "continuous-GrYlRd"
 
 
 class ClickHouseQuery(Dataquery):
@@ -130,7 +133,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a table, or one of several values. hidden: for links or for other columns."""
+    """A column of a table, or one of several values. hidden: for links or for other columns. colours: of texts that it
+    may hold. heat: a cell of a heat-map, from green to red at the limit, or at the most there is."""
 
     unit: str
     limit: Limit | None = None
@@ -138,16 +142,24 @@ class Field:
     hidden: bool = False
     width: int | None = None
     decimals: int | None = None
+    colours: Sequence[tuple[str, str]] = ()
+    heat: bool = False
 
     def properties(self, *, cells: bool) -> list[dashboard.DynamicConfigValue]:
         """As overrides of one field."""
         found: dict[str, object] = {"unit": self.unit}
         if self.decimals is not None:
             found["decimals"] = self.decimals
-        if self.limit is not None:
+        if self.heat:
+            found |= {"custom.cellOptions": {"type": "color-background"}, "color": {"mode": _HOTTER}, "min": 0}
+            found |= {"max": self.limit.value} if self.limit else {}
+        elif self.limit is not None:
             found["thresholds"] = dashboard.ThresholdsConfig(dashboard.ThresholdsMode.ABSOLUTE, self.limit.steps())
             if cells:
                 found["custom.cellOptions"] = {"type": "color-text"}
+        if self.colours:
+            shown = {text: {"color": colour, "index": at} for at, (text, colour) in enumerate(self.colours)}
+            found |= {"mappings": [{"type": "value", "options": shown}], "custom.cellOptions": {"type": "color-text"}}
         if self.links:
             found["links"] = [{"title": link.title, "url": link.url()} for link in self.links]
         if self.hidden:
@@ -226,6 +238,55 @@ def lines(
         )
         panel.axis_soft_max(bound.value * 1.5)  # the line is in sight, also where all is well
     return panel
+
+
+def heat(
+    title: str,
+    description: str,
+    query: Query,
+    unit: str,
+    *,
+    legend: str,
+    links: Sequence[Link] = (),
+    most: float | None = None,
+    width: int = 24,
+    height: int = 10,
+) -> heatmap.Panel:
+    """A heat-map over time, a row a value of the label that `legend` names; the hottest is `most` or more, else the
+    most there is. links: of a row; they take labels where those of tables take columns."""
+    colours = (
+        heatmap.HeatmapColorOptions()
+        .mode(heat_models.HeatmapColorMode.SCHEME)
+        .scheme("Oranges")
+        .fill("dark-orange")
+        .scale(heat_models.HeatmapColorScale.LINEAR)
+        .exponent(1)
+        .steps(64)
+        .min(0)
+    )
+    urls = [link.url().replace("__data.fields", "__field.labels") for link in links]
+    leads = [{"title": link.title, "url": url} for link, url in zip(links, urls, strict=True)]
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(query)
+        .unit(unit)
+        .display_name(legend)
+        .interval(_SHORTEST)
+        .span(width)
+        .height(height)
+        .max_data_points(60)  # cells of a minute where an hour is shown: of fewer requests little could be told
+        .calculate(False)
+        .cell_gap(1)
+        .filter_values(heatmap.FilterValueRange().le(-1))  # cells of 0 are shown, too: else they would look like none
+        .cell_values(heatmap.CellValues().unit(unit))
+        .color(colours if most is None else colours.max(most))
+        .tooltip(heatmap.HeatmapTooltip().mode(common.TooltipDisplayMode.SINGLE).show_color_scale(True))
+        .show_legend()
+        .override_by_field_type("number", [dashboard.DynamicConfigValue("links", leads)])
+    )
 
 
 Framed = TypeVar("Framed", stat.Panel, table.Panel)
@@ -338,6 +399,13 @@ def status() -> builders.CustomVariable:
         .include_all(True)
         .current(everything)
     )
+
+
+def one_of(name: str, label: str, description: str, listed: Sequence[str]) -> builders.CustomVariable:
+    """One of what is listed; at first the first."""
+    first = dashboard.VariableOption(True, listed[0], listed[0])
+    made = builders.CustomVariable(name).label(label).description(description).values(",".join(listed))
+    return made.multi(False).include_all(False).current(first)
 
 
 def written(name: str, label: str, description: str) -> builders.TextBoxVariable:

@@ -6,12 +6,15 @@ from typing import Any, Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards.grafana import funnel, items, overview, pipeline, requests, rules
+from dashboards.grafana import experiments, funnel, items, overview, pipeline, requests, rules, scores, segments
 from schemas.documents import write as write_all
 
 _DASHBOARDS: Final = (
     overview.dashboard,
     funnel.dashboard,
+    segments.dashboard,
+    experiments.dashboard,
+    scores.dashboard,
     items.dashboard,
     requests.dashboard,
     rules.dashboard,

@@ -3,8 +3,9 @@
 from dashboards.grafana import parts
 from dashboards.grafana.parts import COUNT, FUNNEL, ITEMS, MS, REQUESTS, TEXT, TIME, Field, Link, Query
 
-_FUNNEL = Link("Where candidates go", FUNNEL, {"placement": "placement"})
-_KEPT = ("placement", "status", "user", "item")
+_HERE = {"placement": "placement"}
+_FUNNEL = Link("Where candidates go", FUNNEL, _HERE)
+_KEPT = ("placement", "segment", "status", "user", "item")
 
 
 def dashboard() -> parts.Board:
@@ -12,10 +13,11 @@ def dashboard() -> parts.Board:
     return parts.board(
         REQUESTS,
         "rectrace: Requests",
-        "Requests by placement, status, user and item, and one of them stage by stage. Sealed ones: `rectrace why` "
-        "knows the newest, too.",
+        "Requests by placement, segment, status, user and item, and one of them stage by stage. Sealed ones: "
+        "`rectrace why` knows the newest, too.",
         [
             parts.placement(),
+            parts.segment(),
             parts.status(),
             parts.written("user", "User", "The id of one user; without one all of them."),
             parts.written("item", "Item", "The id of a candidate, served or not; without one all requests."),
@@ -45,7 +47,7 @@ def dashboard() -> parts.Board:
                     "asked for": COUNT,
                     "took": MS,
                     "segments": TEXT,
-                    "arms": TEXT,
+                    "arms": Field("string", links=[Link("Experiments here", parts.EXPERIMENTS, _HERE)]),
                     "missing": TEXT,
                 },
             ),

@@ -16,6 +16,7 @@ SELECT
 FROM traces
 WHERE $__timeFilter(window)
     AND $__conditionalAll(placement IN (${placement:singlequote}), $placement)
+    AND (${segment:singlequote} IN ('', 'all requests') OR has({named}, ${segment:singlequote}))
     AND $__conditionalAll(hasAny(traces.statuses, [${status:singlequote}]), $status)
     AND $__conditionalAll(user_id = ${user:singlequote}, $user)
     AND $__conditionalAll(arrayExists(s -> has(s.items, ${item:singlequote}), stages), $item)

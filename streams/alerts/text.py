@@ -9,7 +9,6 @@ from urllib.parse import quote, urlencode
 
 from schemas.alerts import AlertState, Notification
 from schemas.parts import WINDOW_S
-from streams.alerts.definitions import INGEST_LAG
 from streams.alerts.model import Kind, Signal
 
 BEFORE_S: Final = 600  # links show so much of the time before
@@ -17,6 +16,17 @@ _STATUS: Final = {
     "EmptyResponses": "empty", "ShortResponses": "short", "FallbackResponses": "fallback", "NoResponse": "no_response",
     "LatencyHigh": "slow", "IncompleteTraces": "incomplete", "EventsMissing": "incomplete",
     "ComponentSilent": "incomplete", "StageFailing": "error",
+}  # fmt: skip
+# Where to look in Grafana, where it is not the funnel of a component or the overview; and what each can be asked for.
+_DASHBOARDS: Final = {
+    "IngestLag": "rectrace-pipeline", "SegmentWorse": "rectrace-segments", "ScoreDrift": "rectrace-scores",
+    "ScoresDegenerate": "rectrace-scores", "SampleRatioMismatch": "rectrace-experiments",
+    "RuleViolated": "rectrace-rules", "RulePressure": "rectrace-rules",
+}  # fmt: skip
+_VARIABLES: Final = {
+    "rectrace-overview": ("placement", "segment"), "rectrace-funnel": ("placement", "stage", "component"),
+    "rectrace-segments": ("placement",), "rectrace-scores": ("placement", "scorer"),
+    "rectrace-experiments": ("experiment",), "rectrace-rules": ("placement", "rule"), "rectrace-pipeline": (),
 }  # fmt: skip
 
 
@@ -82,12 +92,10 @@ def addresses(state: AlertState, links: Links) -> dict[str, str]:
     period = {"from": _rfc3339(since), "to": _rfc3339(until)}
     asked = {"placement": state.labels.get("placement", ""), "status": _status(state)}
     wanted = {name: value for name, value in asked.items() if value}
-    variables = {
-        f"var-{name}": state.labels[name]
-        for name in ("placement", "stage", "component", "segment")
-        if name in state.labels
-    }
-    shown = f"{_dashboard(state)}?{urlencode({**variables, 'from': since * 1000, 'to': until * 1000})}"
+    uid = _dashboard(state)
+    labels = {**state.labels, "scorer": state.labels.get("component", "")}
+    variables = {f"var-{name}": labels[name] for name in _VARIABLES[uid] if labels.get(name)}
+    shown = f"{uid}?{urlencode({**variables, 'from': since * 1000, 'to': until * 1000})}"
     return {
         "runbook_url": state.annotations.get("runbook_url", "")
         or (f"{links.runbooks}/{quote(state.alert)}" if links.runbooks else ""),
@@ -99,9 +107,8 @@ def addresses(state: AlertState, links: Links) -> dict[str, str]:
 
 def _dashboard(state: AlertState) -> str:
     """uid of the one that shows where to look."""
-    if state.alert == INGEST_LAG.name:
-        return "rectrace-pipeline"
-    return "rectrace-funnel" if "component" in state.labels else "rectrace-overview"
+    at = "rectrace-funnel" if "component" in state.labels else "rectrace-overview"
+    return _DASHBOARDS.get(state.alert, at)
 
 
 def _status(state: AlertState) -> str:

@@ -2,103 +2,36 @@
 
 import copy
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import clickhouse_connect
 import pytest
-from clickhouse_connect.driver.client import Client
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from typer.testing import CliRunner
 
-from dashboards.grafana import COMMITTED, check, parts, render
+from dashboards.grafana import COMMITTED, check, formulas, parts, render
 from dashboards.grafana.expand import NotUnderstood, Shown, Value, expand
 from rectrace.cli import app
-from schemas.alerts import AlertState, Change, Evaluation
-from sinks.clickhouse.alerts import ClickHouseAlerts
+from schemas.alerts import AlertState
 from sinks.clickhouse.migrate import Layout, migrate
 from streams.alerts.definitions import DEFINITIONS
 from streams.alerts.text import Links, addresses
-from tests.support import incident
+from streams.detect.proportion import Share, wilson
+from streams.detect.tails import chi_square_tail
 from tests.support.database import Database
-from tests.support.rule_shop import Shop
-
-DOCUMENTS: Final = {file.stem: json.loads(file.read_text()) for file in sorted(COMMITTED.glob("*.json"))}
-NOON: Final = int(incident.NOON.timestamp())
-CHOSEN: Final[dict[str, Value]] = {
-    **{name: value for document in DOCUMENTS.values() for name, value in check.defaults(document).items()},
-    "item": "g3", "request": "whole",
-}  # fmt: skip
-ASKED: Final = {
-    f"{each.where} ({each.name})": each for document in DOCUMENTS.values() for each in check.asked(document)
-}
-NUMBERS: Final = re.compile(r"(Nullable\()?(U?Int|Float)\d+\)?")
-TEXTS: Final = re.compile(r"(Nullable\()?(LowCardinality\(String\)|String)\)?")
-
-UNITS: Final = {
-    "string": TEXTS,
-    "dateTimeAsIso": re.compile(r"(Nullable\()?DateTime(64)?\b.*"),
-    "bool_yes_no": re.compile(r"(Nullable\()?Bool\)?"),
-}
+from tests.support.panels import ASKED, DOCUMENTS, NOON, Asking, create, examine, of_demo
 
 
 @pytest.fixture(scope="module")
 def made(clickhouse: str) -> Iterator[Database]:
-    """The incident, alerts, a deploy, an experiment's new arm, and a rule that is violated."""
     with clickhouse_connect.get_client(dsn=clickhouse) as client:
-        newer = incident.Request("newer", 28_000, placement="home", k=1, experiments={"ranker": "v3"}, expects=["api"])
-        newer.add("retrieval", "ann", 9, version="2.4.0", items=["g1", "g2"])
-        newer.add("response", "api", 1, items=["g1"])
-        database = incident.create(client, "test_dashboards", [newer.part()])
-        alert = AlertState(
-            "SourceEmpty", {"placement": "cart", "stage": "retrieval", "component": "ann"}, "page", "firing", NOON,
-            [(NOON, "b")], told=True, annotations={"summary": "ann returns nothing."}, examples=["empty"],
-        )  # fmt: skip
-        over = AlertState("EmptyResponses", {"placement": "cart"}, "page", "firing", NOON, [(NOON, "b")], told=True)
-        began = [Change("firing", True, alert), Change("firing", True, over)]
-        ended = [Change("resolved", True, over, NOON + 30)]
-        ClickHouseAlerts(client, database.name).save(
-            [
-                Evaluation("sealed", NOON + 10, 1, "judged", [alert, over], began),
-                Evaluation("sealed", NOON + 20, 1, "judged", [alert], ended),
-            ]
-        )
-        shop = Shop(client, database.name)
-        shop.publish({"id": "knit", "scope": "item", "when": "category = 'knit' AND has(sources, 'ann')"})
-        shop.know("g1", category="knit", at=incident.NOON_MS - 1_000)
-        shop.seal.seal(NOON)
+        database = create(client, "test_dashboards")
         yield database
         client.command(f"DROP DATABASE {database.name} SYNC")
-
-
-class Answer:
-    """What ClickHouse says: the types of the columns by name, and the rows."""
-
-    def __init__(self, client: Client, sql: str) -> None:
-        result = client.query(sql, settings={"readonly": 1, "max_execution_time": 20})
-        self.columns = dict(zip(result.column_names, (kind.name for kind in result.column_types), strict=True))
-        self.rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
-
-    def column(self, name: str) -> list[Any]:
-        return [row[name] for row in self.rows]
-
-
-class Asking:
-    """Asks as Grafana does: with rectrace's database as the default one."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __call__(self, sql: str, **chosen: Value) -> Answer:
-        return Answer(self._client, expand(sql, Shown(NOON, NOON + 59, variables={**CHOSEN, **chosen})))
-
-    def panel(self, uid: str, title: str, **chosen: Value) -> Answer:
-        (found,) = [each for each in check.asked(DOCUMENTS[uid]) if each.where == f"{uid}: {title}"]
-        return self(found.sql, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -124,53 +57,9 @@ def test_the_sdk_knows_every_key(uid: str) -> None:
     assert render.text(json.loads(json.dumps(read, cls=JSONEncoder))) == render.text(DOCUMENTS[uid])
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", [name for name, each in ASKED.items() if not of_demo(each)])
 def test_a_query_gives_rows_of_the_types_that_its_panel_needs(ask: Asking, name: str) -> None:
-    each, answer = ASKED[name], ask(ASKED[name].sql)
-    assert answer.rows
-    kinds = list(answer.columns.values())
-    match each.kind:
-        case "variable":
-            assert [bool(TEXTS.fullmatch(kind)) for kind in kinds] == [True]
-        case "annotation":
-            assert answer.columns["time"].startswith("DateTime")
-            assert TEXTS.fullmatch(answer.columns["title"])
-            assert TEXTS.fullmatch(answer.columns["text"])
-            assert answer.columns["tags"] == "Array(String)"
-        case "timeseries":
-            assert (next(iter(answer.columns)), kinds[0].partition("(")[0]) == ("time", "DateTime")
-            assert [kind for kind in kinds[1:] if not (NUMBERS.fullmatch(kind) or TEXTS.fullmatch(kind))] == []
-            assert any(NUMBERS.fullmatch(kind) for kind in kinds[1:])
-            assert answer.column("time") == sorted(answer.column("time"))
-            for label in re.findall(r"labels\.(\w+)", _panel(each.where)["fieldConfig"]["defaults"]["displayName"]):
-                assert TEXTS.fullmatch(answer.columns[label])
-        case "stat":
-            assert len(answer.rows) == 1
-            for column in _overridden(each.where):
-                assert NUMBERS.fullmatch(answer.columns[column])
-        case "table":
-            assert list(answer.columns) == _overridden(each.where)
-            for column, unit in _units(each.where).items():
-                assert UNITS.get(unit, NUMBERS).fullmatch(answer.columns[column])
-        case kind:
-            pytest.fail(f"nothing is known of {kind}")
-
-
-def _panel(where: str) -> dict[str, Any]:
-    uid, _, title = where.partition(": ")
-    (panel,) = [panel for panel in DOCUMENTS[uid]["panels"] if panel["title"] == title]
-    return dict(panel)
-
-
-def _overridden(where: str) -> list[str]:
-    return [override["matcher"]["options"] for override in _panel(where)["fieldConfig"]["overrides"]]
-
-
-def _units(where: str) -> dict[str, str]:
-    """Of the columns that are shown."""
-    overrides = _panel(where)["fieldConfig"]["overrides"]
-    found = {each["matcher"]["options"]: {p["id"]: p["value"] for p in each["properties"]} for each in overrides}
-    return {column: said["unit"] for column, said in found.items() if not said.get("custom.hidden")}
+    examine(ASKED[name], ask(ASKED[name].sql))
 
 
 def test_the_overview_says_what_is_wrong_where(ask: Asking) -> None:
@@ -276,7 +165,8 @@ def test_requests_are_found_and_shown(ask: Asking) -> None:
     assert ask.panel("rectrace-requests", "Requests", item="").column("request")[0] == "newer"
     found = {
         "whole": {"user": "u-1", "placement": ["home"]}, "fallback": {"status": ["timeout", "fallback"], "item": ""},
-        "empty": {"status": ["empty"]},
+        "empty": {"status": ["empty"]}, "whole-2": {"segment": "country=FR"},
+        "newer": {"segment": "experiment.ranker=v3", "item": ""},
     }  # fmt: skip
     for request, chosen in found.items():
         assert ask.panel("rectrace-requests", "Requests", **chosen).column("request")[-1] == request  # type: ignore[arg-type]
@@ -300,6 +190,7 @@ def test_a_line_is_where_the_alert_is() -> None:
     assert drawn == {
         title: thresholds[alert]
         for title, alert in {
+            "Scores that say nothing": "ScoresDegenerate",
             "Empty responses": "EmptyResponses", "Short responses": "ShortResponses", "Fallback": "FallbackResponses",
             "No response": "NoResponse", "Response time, p95": "LatencyHigh", "Failing": "StageFailing",
             "Sources that find nothing": "SourceEmpty", "Ingest freshness": "IngestLag",
@@ -307,16 +198,40 @@ def test_a_line_is_where_the_alert_is() -> None:
     }  # fmt: skip
 
 
+def test_formulas_are_those_of_the_alerts(ask: Asking) -> None:
+    shares = [(0, 1), (0, 300), (3, 40), (20, 20), (12.5, 4_000)]
+    low, high = formulas.wilson("part", "whole", 1.64)
+    variance = formulas.variance("part", "whole")
+    columns = f"arrayJoin({shares}::Array(Tuple(Float64, Float64))) AS s, s.1 AS part, s.2 AS whole"
+    for row in ask(f"SELECT {columns}, {low} AS low, {high} AS high, {variance} AS variance").rows:
+        part, whole = row["part"], row["whole"]
+        assert (row["low"], row["high"]) == pytest.approx(wilson(part, whole, 1.64), abs=1e-12)
+        assert row["variance"] == pytest.approx(Share(part, whole, whole).variance)
+    tail = formulas.chi_square_tail("x", "freedom")
+    columns = "arrayJoin([0., 0.3, 1, 4, 15, 60, 300]) AS x, arrayJoin(range(1, 9)) AS freedom"
+    for row in ask(f"SELECT {columns}, {tail} AS p").rows:
+        assert row["p"] == pytest.approx(chi_square_tail(row["x"], row["freedom"]), rel=1e-9, abs=1e-15)
+
+
 def test_what_an_alert_links_to_is_there() -> None:
-    for alert, labels in (
-        ("SegmentWorse", {"placement": "home", "segment": "country=DE"}),
-        ("SegmentWorse", {"placement": "home", "stage": "s", "component": "c"}),
-        ("IngestLag", {}),
-    ):
+    component = {"placement": "home", "stage": "scoring", "component": "ranker"}
+    every = {
+        "EmptyResponses": ({"placement": "home", "segment": "country=DE"}, "overview", {"placement", "segment"}),
+        "StageFailing": (component, "funnel", {"placement", "stage", "component"}),
+        "SegmentWorse": ({"placement": "home", "segment": "country=DE"}, "segments", {"placement"}),
+        "ScoreDrift": (component, "scores", {"placement", "scorer"}),
+        "ScoresDegenerate": (component, "scores", {"placement", "scorer"}),
+        "SampleRatioMismatch": ({"experiment": "ranker"}, "experiments", {"experiment"}),
+        "RuleViolated": ({"rule": "a", "owner": "o", "placement": "home"}, "rules", {"placement", "rule"}),
+        "RulePressure": ({"placement": "home"}, "rules", {"placement"}),
+        "IngestLag": ({}, "pipeline", set()),
+    }
+    for alert, (labels, dashboard, variables) in every.items():
         state = AlertState(alert, labels, "page", "firing", NOON, [(NOON, "b")])
         url = urlsplit(addresses(state, Links(grafana="http://grafana"))["dashboard_url"])
-        variables = check.defaults(DOCUMENTS[url.path.removeprefix("/d/")])
-        assert {name.removeprefix("var-") for name in parse_qs(url.query) if name.startswith("var-")} <= set(variables)
+        assert url.path == f"/d/rectrace-{dashboard}"
+        assert {name.removeprefix("var-") for name in parse_qs(url.query) if name.startswith("var-")} == variables
+        assert variables <= set(check.defaults(DOCUMENTS[f"rectrace-{dashboard}"]))
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from clickhouse_connect.driver.client import Client
 from rectrace.changed_story import ChangedStory
 from rectrace.demo import world as worlds
 from rectrace.demo.faults import parse
-from rectrace.demo.traffic import CATALOG, STAGES, Traffic
+from rectrace.demo.traffic import CATALOG, INTERACTIONS, STAGES, Traffic
 from rectrace.demo.truth import Truth
 from rectrace.demo.world import World
 from schemas.catalog import decode_catalog
 from schemas.errors import Invalid
-from schemas.parts import CatalogRow, Event, Part
+from schemas.interactions import decode_interaction
+from schemas.parts import CatalogRow, Event, InteractionRow, Part
 from sinks.clickhouse.journey import Journey
 from tests.support.database import Database
 from tests.support.events import event, part
@@ -64,23 +65,28 @@ def names_nothing(story: ChangedStory) -> bool:
 
 
 def create(client: Client, name: str, world: World, fault: str, *, seconds: int, rate: float) -> Database:
-    """A database with `seconds` of healthy traffic and as many with the fault. fault: empty for none."""
+    """A database with `seconds` of healthy traffic and as many with the fault. fault: several with commas between them;
+    empty for none."""
     made = Database.create(client, name, JOURNEY)
-    faults = [parse(f"{fault}@{seconds}")] if fault else []
+    faults = [parse(f"{each}@{seconds}") for each in fault.split(",") if each]
     traffic = Traffic(world, rate, START.timestamp(), faults=faults)
     end = START.timestamp() + 2 * seconds
     events: dict[str, list[Event]] = defaultdict(list)
     catalog: list[CatalogRow] = []
+    interactions: list[InteractionRow] = []
     messages = itertools.takewhile(lambda message: message.due < end, traffic)
     for message in itertools.chain(list(messages), traffic.rest()):
         at = int(message.due * 1000)
         if message.topic == CATALOG:
             catalog.append(decode_catalog(message.key, message.value, at))
+        elif message.topic == INTERACTIONS:
+            interactions.append(decode_interaction(message.value, at))
         elif message.topic == STAGES:
             with contextlib.suppress(Invalid):  # a dead letter: not of the trace
                 events[message.key.decode()].append(event(message.value, at))
     made.sink.land(_parts(events))  # what it refuses are dead letters, too
     made.sink.write_catalog(catalog)
+    made.sink.write_interactions(interactions)
     made.settle()
     return made
 
