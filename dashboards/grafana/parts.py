@@ -41,6 +41,9 @@ _SHORTEST: Final = "10s"  # a window: less than that has nothing to show
 _DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS}
 _TABLE, _SERIES = 1, 0  # formats of the data source
 _WORST_FIRST: Final = ("red", "green")
+_SOFT_MAX: Final = 0.1  # of shares: where all are zero Grafana's own axis ends at 10,000 %
+_NARROW: Final = 70  # pixels, of a column: Grafana's own least hides the last ones of many
+_NAME_SIZE, _VALUE_SIZE = 13, 22  # Grafana's own make names that are long too small to read
 
 
 class ClickHouseQuery(Dataquery):
@@ -130,7 +133,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a table, or one of several values. hidden: for links or for other columns."""
+    """A column of a table, or one of several values. hidden: for links or for other columns; wrapped: over lines."""
 
     unit: str
     limit: Limit | None = None
@@ -138,8 +141,9 @@ class Field:
     hidden: bool = False
     width: int | None = None
     decimals: int | None = None
+    wrapped: bool = False
 
-    def properties(self, *, cells: bool) -> list[dashboard.DynamicConfigValue]:
+    def properties(self, name: str, *, cells: bool) -> list[dashboard.DynamicConfigValue]:
         """As overrides of one field."""
         found: dict[str, object] = {"unit": self.unit}
         if self.decimals is not None:
@@ -151,10 +155,20 @@ class Field:
         if self.links:
             found["links"] = [{"title": link.title, "url": link.url()} for link in self.links]
         if self.hidden:
-            found["custom.hidden"] = True
-        if self.width is not None:
-            found["custom.width"] = self.width
-        return [dashboard.DynamicConfigValue(name, value) for name, value in found.items()]
+            found |= {"custom.hidden": True, "custom.hideFrom.viz": True}  # the latter since Grafana 12
+        if self.wrapped:
+            found["custom.wrapText"] = True
+        if cells and self.unit == "string" and self.width is None:
+            found["custom.filterable"] = True
+        width = self.width or (_width(name) if cells and self.unit != "string" else None)
+        if width is not None:
+            found["custom.width"] = width
+        return [dashboard.DynamicConfigValue(id_, value) for id_, value in found.items()]
+
+
+def _width(name: str) -> int:
+    """Of a column of numbers: that of its name. What is left is for texts."""
+    return max(_NARROW, 24 + 8 * len(name))
 
 
 SHARE: Final = Field("percentunit", decimals=1)
@@ -162,7 +176,7 @@ COUNT: Final = Field("short")
 MEAN: Final = Field("short", decimals=1)
 TEXT: Final = Field("string")
 MS: Final = Field("ms", decimals=0)
-TIME: Final = Field("dateTimeAsIso", width=180)
+TIME: Final = Field("dateTimeAsIso", width=165)
 
 
 def shares(alert: str) -> Field:
@@ -201,7 +215,7 @@ def lines(
         .span(width)
         .height(height)
         .line_width(1)
-        .fill_opacity(60 if stacked else 5)
+        .fill_opacity(60 if stacked else 0)
         .show_points(common.VisibilityMode.AUTO)
         .span_nulls(False)
         .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
@@ -225,6 +239,8 @@ def lines(
             common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
         )
         panel.axis_soft_max(bound.value * 1.5)  # the line is in sight, also where all is well
+    elif unit == "percentunit":
+        panel.axis_soft_max(_SOFT_MAX)
     return panel
 
 
@@ -262,12 +278,13 @@ def values(
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.VALUE)
         .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        .text(common_builders.VizTextDisplayOptions().title_size(_NAME_SIZE).value_size(_VALUE_SIZE))
         .reduce_options(
             common_builders.ReduceDataOptions().calcs(["lastNotNull"]).fields(f"/^({shown})$/").values(False)
         )
     )
     for name, field in fields.items():
-        panel.override_by_name(name, field.properties(cells=False))
+        panel.override_by_name(name, field.properties(name, cells=False))
     return panel
 
 
@@ -277,12 +294,12 @@ def rows(
     """A table. fields: all of its columns, in the order of the query."""
     panel = (
         _framed(table.Panel(), title, description, query, fields, width, height)
-        .filterable(True)
+        .min_width(_NARROW)
         .cell_height(common.TableCellHeight.SM)
         .show_header(True)
     )
     for name, field in fields.items():
-        panel.override_by_name(name, field.properties(cells=True))
+        panel.override_by_name(name, field.properties(name, cells=True))
     return panel
 
 
