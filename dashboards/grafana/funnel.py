@@ -143,6 +143,7 @@ def dashboard() -> parts.Board:
                     "survival": SHARE,
                     "share of served": SHARE,
                 },
+                height=7,
             ),
         ],
     )

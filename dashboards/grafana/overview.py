@@ -82,7 +82,8 @@ def dashboard() -> parts.Board:
                     "summary": Field("string", wrapped=True),
                     "example": Field("string", links=[_EXAMPLE], width=150),
                 },
-                height=10,
+                height=8,
+                nothing="No alert is pending or fires.",
             ),
             _share("Empty responses", "Responses without an item.", "EmptyResponses", "sum(m.empty)", "sum(responded)"),
             _share(
@@ -173,6 +174,7 @@ def dashboard() -> parts.Board:
                     "bad among others": SHARE,
                     "lost": Field("short", decimals=0),
                 },
+                nothing="No segment has lost a request.",
             ),
         ],
     )

@@ -41,6 +41,7 @@ _SHORTEST: Final = "10s"  # a window: less than that has nothing to show
 _DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS}
 _TABLE, _SERIES = 1, 0  # formats of the data source
 _WORST_FIRST: Final = ("red", "green")
+_NOTHING: Final = "-"
 _SOFT_MAX: Final = 0.1  # of shares: where all are zero Grafana's own axis ends at 10,000 %
 _NARROW: Final = 70  # pixels, of a column: Grafana's own least hides the last ones of many
 _NAME_SIZE, _VALUE_SIZE = 13, 22  # Grafana's own make names that are long too small to read
@@ -257,7 +258,7 @@ def _framed(
         .datasource(SOURCE)
         .with_target(query)
         .unit("short")
-        .no_value("-")
+        .no_value(_NOTHING)
         .span(width)
         .height(height)
     )
@@ -289,9 +290,16 @@ def values(
 
 
 def rows(
-    title: str, description: str, query: Target, fields: Mapping[str, Field], *, width: int = 24, height: int = 9
+    title: str,
+    description: str,
+    query: Target,
+    fields: Mapping[str, Field],
+    *,
+    width: int = 24,
+    height: int = 9,
+    nothing: str = "",
 ) -> table.Panel:
-    """A table. fields: all of its columns, in the order of the query."""
+    """A table. fields: all of its columns, in the order of the query; nothing: what it says without rows."""
     panel = (
         _framed(table.Panel(), title, description, query, fields, width, height)
         .min_width(_NARROW)
@@ -299,7 +307,10 @@ def rows(
         .show_header(True)
     )
     for name, field in fields.items():
-        panel.override_by_name(name, field.properties(name, cells=True))
+        empty = [dashboard.DynamicConfigValue("noValue", _NOTHING)] if nothing else []
+        panel.override_by_name(name, [*field.properties(name, cells=True), *empty])
+    if nothing:
+        panel.no_value(nothing)
     return panel
 
 
