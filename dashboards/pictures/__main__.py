@@ -90,7 +90,8 @@ def height(document: check.Document) -> int:
 
 def build() -> None:
     """The page, with what package-lock.json names."""
-    if not (FOLDER / "node_modules").is_dir():
+    installed = FOLDER / "node_modules/.package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < (FOLDER / "package-lock.json").stat().st_mtime:
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)  # noqa: S607
     subprocess.run(["npm", "run", "build"], cwd=FOLDER, check=True)  # noqa: S607
 
