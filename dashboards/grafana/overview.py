@@ -72,8 +72,8 @@ def dashboard() -> parts.Board:
                     "status": Field("string", width=70),
                     "since": TIME,
                     "placement": Field("string", links=[_FUNNEL, _REQUESTS], width=110),
-                    "stage": Field("string", width=105),
-                    "component": Field("string", width=110),
+                    "stage": Field("string", hidden=True),
+                    "component": Field("string", hidden=True),
                     "segment": Field(
                         "string",
                         links=[Link("This segment", OVERVIEW, {"placement": "placement", "segment": "segment"})],

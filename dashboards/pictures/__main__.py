@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,24 +25,25 @@ from clickhouse_connect.driver.client import Client
 from dashboards.grafana import COMMITTED, check, parts
 from dashboards.grafana.expand import Shown, Value, expand
 from dashboards.pictures import DRAWN, FOLDER, frames, picture
-from sinks.clickhouse.client import connect
+from schemas.errors import Unavailable
+from sinks.clickhouse.client import BadAddress, connect
 
 BUILT: Final = FOLDER / "dist"
 WIDTH: Final = 1400  # pixels
 HEADING: Final = 48  # of the page, over the panels
 ROW: Final = 38  # of the grid, with the gap
-PATIENCE: Final = 60  # seconds for Chromium
+PATIENCE: Final = 120  # seconds for Chromium
 LONGEST: Final = 3600  # seconds: beyond it, Grafana's interval is more than a window
 READ_ONLY: Final = {"readonly": 1, "max_execution_time": 60}
 
-# What is served less than in as long a time before, in a segment: what lost most.
+# What is served less in a segment than in as long a time before, and was in stock: what lost most.
 _MISSED: Final = """
 SELECT item
 FROM item_outcomes
-WHERE segment = replaceOne({segment:String}, 'all requests', '') AND fate = 'served'
+WHERE segment = replaceOne({segment:String}, 'all requests', '') AND (fate = 'served' OR reason = 'out_of_stock')
     AND window >= {from:DateTime} - ({to:DateTime} - {from:DateTime}) AND window <= {to:DateTime}
 GROUP BY item
-ORDER BY sumIf(n, window < {from:DateTime}) - sumIf(n, window >= {from:DateTime}) DESC, item
+ORDER BY sumIf(n, fate = 'served' AND window < {from:DateTime}) - sumIf(n, window >= {from:DateTime}) DESC, item
 LIMIT 1
 """
 
@@ -161,4 +163,7 @@ def _minutes(text: str) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (BadAddress, Unavailable, RuntimeError, FileNotFoundError, subprocess.SubprocessError) as error:
+        sys.exit(f"dashboards.pictures: {error}")

@@ -8,8 +8,9 @@ SELECT
     JSONExtractString(state, 'labels', 'stage') AS stage,
     JSONExtractString(state, 'labels', 'component') AS component,
     JSONExtractString(state, 'labels', 'segment') AS segment,
-    trimRight(
-        concat(JSONExtractString(state, 'annotations', 'summary'), ' ', JSONExtractString(state, 'changed'))
+    concat(
+        JSONExtractString(state, 'annotations', 'summary'),
+        if(JSONExtractString(state, 'changed') = '', '', concat(' Changed: ', JSONExtractString(state, 'changed'), '.'))
     ) AS summary,
     JSONExtract(state, 'examples', 'Array(String)')[1] AS example
 FROM
