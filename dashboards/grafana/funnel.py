@@ -3,6 +3,7 @@
 from dashboards.grafana import parts
 from dashboards.grafana.parts import COUNT, FUNNEL, MEAN, MS, SHARE, TEXT, Field, Limit, Link, Query
 
+_HIGH = 11  # with a line for each component
 _SAMPLE = 5_000  # requests of which the lists are read
 _COMPONENT = Link("This component alone", FUNNEL, {"stage": "stage", "component": "component"}, ("placement",))
 _SOURCE = Link("This source alone", FUNNEL, {"component": "component"}, ("placement",))
@@ -13,7 +14,7 @@ def _series(
     title: str, description: str, value: str, unit: str, where: str = "n > 0", bound: Limit | None = None
 ) -> parts.Series:
     query = Query("funnel_series", series=True, value=value, where=where)
-    return parts.lines(title, description, query, unit, legend="${__field.labels.place}", bound=bound)
+    return parts.lines(title, description, query, unit, legend="${__field.labels.place}", bound=bound, height=_HIGH)
 
 
 def dashboard() -> parts.Board:
@@ -52,7 +53,7 @@ def dashboard() -> parts.Board:
                     "p95": MS,
                     "p99": MS,
                 },
-                height=11,
+                height=15,
             ),
             _series(
                 "Candidates let through",
@@ -74,6 +75,7 @@ def dashboard() -> parts.Board:
                 Query("funnel_calls", series=True),
                 "cps",
                 legend="${__field.labels.place}",
+                height=_HIGH,
             ),
             _series(
                 "Sources that find nothing",
@@ -103,7 +105,7 @@ def dashboard() -> parts.Board:
                 Query("funnel_mix", series=True),
                 "percentunit",
                 legend="${__field.labels.why}",
-                width=12,
+                width=10,
                 height=11,
                 stacked=True,
                 most=1,
@@ -123,7 +125,7 @@ def dashboard() -> parts.Board:
                     "share before": SHARE,
                     "calls": COUNT,
                 },
-                width=12,
+                width=14,
                 height=11,
             ),
             parts.rows(
@@ -141,6 +143,7 @@ def dashboard() -> parts.Board:
                     "survival": SHARE,
                     "share of served": SHARE,
                 },
+                height=7,
             ),
         ],
     )

@@ -36,13 +36,13 @@ def dashboard() -> parts.Board:
                 "What the catalogue says of it now.",
                 Query("items_catalog"),
                 {
-                    "item": Field("string", links=[_REQUESTS]),
+                    "item": Field("string", links=[_REQUESTS], width=90),
                     "title": TEXT,
                     "brand": TEXT,
                     "category": TEXT,
                     "price": Field("short", decimals=2),
-                    "available": Field("bool_yes_no"),
-                    "deleted": Field("bool_yes_no"),
+                    "available": Field("string", width=90),
+                    "deleted": Field("string", width=80),
                     "created": TIME,
                     "known": TIME,
                 },
@@ -99,8 +99,10 @@ def dashboard() -> parts.Board:
                 {
                     "time": TIME,
                     "ending": TEXT,
-                    "request": Field("string", links=[Link("This request", REQUESTS, {"request": "request"})]),
-                    "placement": TEXT,
+                    "request": Field(
+                        "string", links=[Link("This request", REQUESTS, {"request": "request"})], width=160
+                    ),
+                    "placement": Field("string", width=120),
                     "alike": COUNT,
                 },
                 width=14,

@@ -44,6 +44,10 @@ _DEFINITIONS: Final = {definition.name: definition for definition in DEFINITIONS
 _TABLE, _SERIES = 1, 0  # formats of the data source
 _WORST_FIRST: Final = ("red", "green")
 _HOTTER: Final = "continuous-GrYlRd"
+_NOTHING: Final = "-"
+_SOFT_MAX: Final = 0.1  # of shares: where all are zero Grafana's own axis ends at 10,000 %
+_NARROW: Final = 70  # pixels, of a column: Grafana's own least hides the last ones of many
+_NAME_SIZE, _VALUE_SIZE = 13, 22  # Grafana's own make names that are long too small to read
 
 
 class ClickHouseQuery(Dataquery):
@@ -133,8 +137,9 @@ class Link:
 
 @dataclass(frozen=True)
 class Field:
-    """A column of a table, or one of several values. hidden: for links or for other columns. colours: of texts that it
-    may hold. heat: a cell of a heat-map, from green to red at the limit, or at the most there is."""
+    """A column of a table, or one of several values. hidden: for links or for other columns; wrapped: over lines.
+    colours: of texts that it may hold. heat: a cell of a heat-map, from green to red at the limit, or at the most there
+    is."""
 
     unit: str
     limit: Limit | None = None
@@ -144,8 +149,9 @@ class Field:
     decimals: int | None = None
     colours: Sequence[tuple[str, str]] = ()
     heat: bool = False
+    wrapped: bool = False
 
-    def properties(self, *, cells: bool) -> list[dashboard.DynamicConfigValue]:
+    def properties(self, name: str, *, cells: bool) -> list[dashboard.DynamicConfigValue]:
         """As overrides of one field."""
         found: dict[str, object] = {"unit": self.unit}
         if self.decimals is not None:
@@ -163,10 +169,20 @@ class Field:
         if self.links:
             found["links"] = [{"title": link.title, "url": link.url()} for link in self.links]
         if self.hidden:
-            found["custom.hidden"] = True
-        if self.width is not None:
-            found["custom.width"] = self.width
-        return [dashboard.DynamicConfigValue(name, value) for name, value in found.items()]
+            found |= {"custom.hidden": True, "custom.hideFrom.viz": True}  # the latter since Grafana 12
+        if self.wrapped:
+            found["custom.wrapText"] = True
+        if cells and self.unit == "string" and self.width is None:
+            found["custom.filterable"] = True
+        width = self.width or (_width(name) if cells and self.unit != "string" else None)
+        if width is not None:
+            found["custom.width"] = width
+        return [dashboard.DynamicConfigValue(id_, value) for id_, value in found.items()]
+
+
+def _width(name: str) -> int:
+    """Of a column of numbers: that of its name. What is left is for texts."""
+    return max(_NARROW, 24 + 8 * len(name))
 
 
 SHARE: Final = Field("percentunit", decimals=1)
@@ -174,7 +190,7 @@ COUNT: Final = Field("short")
 MEAN: Final = Field("short", decimals=1)
 TEXT: Final = Field("string")
 MS: Final = Field("ms", decimals=0)
-TIME: Final = Field("dateTimeAsIso", width=180)
+TIME: Final = Field("dateTimeAsIso", width=165)
 
 
 def shares(alert: str) -> Field:
@@ -213,7 +229,7 @@ def lines(
         .span(width)
         .height(height)
         .line_width(1)
-        .fill_opacity(60 if stacked else 5)
+        .fill_opacity(60 if stacked else 0)
         .show_points(common.VisibilityMode.AUTO)
         .span_nulls(False)
         .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
@@ -237,6 +253,8 @@ def lines(
             common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
         )
         panel.axis_soft_max(bound.value * 1.5)  # the line is in sight, also where all is well
+    elif unit == "percentunit":
+        panel.axis_soft_max(_SOFT_MAX)
     return panel
 
 
@@ -302,7 +320,7 @@ def _framed(
         .datasource(SOURCE)
         .with_target(query)
         .unit("short")
-        .no_value("-")
+        .no_value(_NOTHING)
         .span(width)
         .height(height)
     )
@@ -323,27 +341,38 @@ def values(
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.VALUE)
         .text_mode(common.BigValueTextMode.VALUE_AND_NAME)
+        .text(common_builders.VizTextDisplayOptions().title_size(_NAME_SIZE).value_size(_VALUE_SIZE))
         .reduce_options(
             common_builders.ReduceDataOptions().calcs(["lastNotNull"]).fields(f"/^({shown})$/").values(False)
         )
     )
     for name, field in fields.items():
-        panel.override_by_name(name, field.properties(cells=False))
+        panel.override_by_name(name, field.properties(name, cells=False))
     return panel
 
 
 def rows(
-    title: str, description: str, query: Target, fields: Mapping[str, Field], *, width: int = 24, height: int = 9
+    title: str,
+    description: str,
+    query: Target,
+    fields: Mapping[str, Field],
+    *,
+    width: int = 24,
+    height: int = 9,
+    nothing: str = "",
 ) -> table.Panel:
-    """A table. fields: all of its columns, in the order of the query."""
+    """A table. fields: all of its columns, in the order of the query; nothing: what it says without rows."""
     panel = (
         _framed(table.Panel(), title, description, query, fields, width, height)
-        .filterable(True)
+        .min_width(_NARROW)
         .cell_height(common.TableCellHeight.SM)
         .show_header(True)
     )
     for name, field in fields.items():
-        panel.override_by_name(name, field.properties(cells=True))
+        empty = [dashboard.DynamicConfigValue("noValue", _NOTHING)] if nothing else []
+        panel.override_by_name(name, [*field.properties(name, cells=True), *empty])
+    if nothing:
+        panel.no_value(nothing)
     return panel
 
 

@@ -1,12 +1,13 @@
--- Alerts that somebody was told of, from when they began until they ended. The table is in the order of its key, so that
--- only this time is read.
+-- Alerts that somebody was told of, where they began. No spans: Grafana shades them, and ten alerts of one fault hide the
+-- lines. The table is in the order of its key, so that only this time is read.
 SELECT
     change.began AS time,
-    if(
-        countIf(change.status = 'resolved') = 0, $__toTime, maxIf(change.ends_at, change.status = 'resolved')
-    ) AS timeEnd,
     any(JSONExtractString(change.json, 'state', 'alert')) AS title,
-    argMax(JSONExtractString(change.json, 'state', 'annotations', 'summary'), window) AS text,
+    maxIf(change.ends_at, change.status = 'resolved') AS ended,
+    concat(
+        argMax(JSONExtractString(change.json, 'state', 'annotations', 'summary'), window),
+        if(ended < time, '', formatDateTime(ended, ' It ended on %F at %T UTC.', 'UTC'))
+    ) AS text,
     ['alert', any(JSONExtractString(change.json, 'state', 'severity'))] AS tags
 FROM
 (
@@ -15,12 +16,12 @@ FROM
     (
         SELECT chain, window, changes
         FROM alert_evaluations
-        WHERE chain IN ('sealed', 'ingest') AND window >= $__fromTime - INTERVAL 1 DAY AND window <= $__toTime
+        WHERE chain IN ('sealed', 'ingest') AND window >= $__fromTime AND window <= $__toTime
         ORDER BY chain, window, evaluated_at, tail
         LIMIT 1 BY chain, window
     )
 )
 WHERE change.told
 GROUP BY change.fingerprint, time
-HAVING timeEnd >= $__fromTime
+HAVING time >= $__fromTime
 ORDER BY time

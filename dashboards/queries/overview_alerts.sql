@@ -8,8 +8,10 @@ SELECT
     JSONExtractString(state, 'labels', 'stage') AS stage,
     JSONExtractString(state, 'labels', 'component') AS component,
     JSONExtractString(state, 'labels', 'segment') AS segment,
-    JSONExtractString(state, 'annotations', 'summary') AS summary,
-    JSONExtractString(state, 'changed') AS changed,
+    concat(
+        JSONExtractString(state, 'annotations', 'summary'),
+        if(JSONExtractString(state, 'changed') = '', '', concat(' Changed: ', JSONExtractString(state, 'changed'), '.'))
+    ) AS summary,
     JSONExtract(state, 'examples', 'Array(String)')[1] AS example
 FROM
 (

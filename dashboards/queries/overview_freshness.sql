@@ -15,6 +15,6 @@ SELECT
             HAVING max(claimed_at) > now() - INTERVAL 1 DAY
         )
     ) AS "slowest partition",
-    (SELECT countIf(incomplete) FROM visible WHERE $__timeFilter(window)) AS "windows lacking a partition",
-    (SELECT sum(orphans) FROM visible WHERE $__timeFilter(window)) AS "requests without a request event",
+    (SELECT countIf(incomplete) FROM visible WHERE $__timeFilter(window)) AS "windows incomplete",
+    (SELECT sum(orphans) FROM visible WHERE $__timeFilter(window)) AS "no request event",
     (SELECT count() FROM dead_letters FINAL WHERE $__timeFilter(landed_at)) AS "dead letters"

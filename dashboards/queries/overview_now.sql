@@ -6,8 +6,8 @@ SELECT
     sum(m.fallback) / nullIf(sum(responded), 0) AS "fallback",
     1 - sum(responded) / nullIf(sum(m.requests), 0) AS "no response",
     sum(m.incomplete) / nullIf(sum(m.requests), 0) AS "incomplete",
-    quantilesTDigestMerge(0.5, 0.95, 0.99)(latencies)[2] AS p95,
-    if(isFinite(p95), p95, NULL) AS "p95 response time"
+    quantilesTDigestMerge(0.5, 0.95, 0.99)(latencies)[2] AS latency,
+    if(isFinite(latency), latency, NULL) AS "p95"
 FROM segment_metrics AS m
 WHERE $__timeFilter(window) AND window >= $__toTime - INTERVAL 5 MINUTE
     AND $__conditionalAll(placement IN (${placement:singlequote}), $placement)

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,7 @@ from streams.alerts.definitions import DEFINITIONS
 from streams.alerts.text import Links, addresses
 from streams.detect.proportion import Share, wilson
 from streams.detect.tails import chi_square_tail
+from tests.support import incident
 from tests.support.database import Database
 from tests.support.panels import ASKED, DOCUMENTS, NOON, Asking, create, examine, of_demo
 
@@ -100,8 +102,11 @@ def test_alerts_are_shown_until_they_end(ask: Asking) -> None:
     assert (fires["alert"], fires["severity"]) == ("SourceEmpty", "page")
     assert (fires["component"], fires["example"]) == ("ann", "empty")
     (query,) = {each.sql for each in ASKED.values() if each.name == "annotations_alerts"}
-    spans = {row["title"]: (row["timeEnd"] - row["time"]).total_seconds() for row in ask(query).rows}
-    assert spans == {"SourceEmpty": 59, "EmptyResponses": 30}
+    marks = {row["title"]: row for row in ask(query).rows}
+    assert {row["time"].timestamp() for row in marks.values()} == {NOON}
+    ends = f"It ended on {incident.NOON + timedelta(seconds=30):%Y-%m-%d at %H:%M:%S} UTC."
+    assert marks["EmptyResponses"]["text"].endswith(ends)
+    assert marks["SourceEmpty"]["text"] == "ann returns nothing."
 
 
 def test_deploys_and_new_arms_are_marked(ask: Asking) -> None:

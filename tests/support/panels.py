@@ -29,7 +29,6 @@ _TEXTS: Final = re.compile(r"(Nullable\()?(LowCardinality\(String\)|String)\)?")
 _UNITS: Final = {
     "string": _TEXTS,
     "dateTimeAsIso": re.compile(r"(Nullable\()?DateTime(64)?\b.*"),
-    "bool_yes_no": re.compile(r"(Nullable\()?Bool\)?"),
 }
 
 
