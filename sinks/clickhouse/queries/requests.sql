@@ -10,5 +10,11 @@ FROM
     SELECT $columns FROM ($unsealed)
 )
 WHERE at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')} AND $filters
+    AND ({rule:String} = '' OR request_id IN
+    (
+        SELECT request_id FROM $database.violations
+        WHERE rule = {rule:String} AND window >= toDateTime({since:DateTime64(3, 'UTC')}, 'UTC') - 10
+            AND window < {until:DateTime64(3, 'UTC')}
+    ))
 ORDER BY at DESC
 LIMIT {limit:UInt32}
