@@ -61,6 +61,11 @@ def request(request_id: str) -> str:
     return to("/requests", request_id)
 
 
+def utc(at: datetime) -> datetime:
+    """The driver's times of a UTC column may come without the zone."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def _moment(name: str, text: str, now: datetime) -> datetime:
     if found := _RELATIVE.fullmatch(text):
         back = int(found[1]) * _UNITS[found[2]] if found[1] else 0

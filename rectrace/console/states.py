@@ -67,6 +67,12 @@ class Pages:
             failure(text)
 
 
+def card(colour: str) -> ui.card:
+    """The answer of a page; colour: green where all is well, red where it is not, grey where nothing can be said."""
+    border = {"green": "border-green-600", "red": "border-red-600", "grey": "border-gray-400"}[colour]
+    return ui.card().classes(f"w-full gap-1 border-l-4 {border}").props("flat bordered")
+
+
 def waiting(text: str) -> None:
     """Something is on its way."""
     with ui.row().classes("items-center gap-3 text-grey").props('role="status"'):
@@ -76,14 +82,14 @@ def waiting(text: str) -> None:
 
 def failure(text: str) -> None:
     """It cannot be shown, and why."""
-    with ui.card().classes("w-full border-l-4 border-red-600").props('flat bordered role="alert"'):
+    with card("red").props('role="alert"'):
         ui.label(text).classes("whitespace-pre-line")
         ui.button("Try again", icon="refresh", on_click=ui.navigate.reload).props("flat dense no-caps")
 
 
 def nothing(text: str, hint: str = "") -> None:
     """There is an answer, and it is empty."""
-    with ui.card().classes("w-full").props("flat bordered"):
+    with card("grey"):
         ui.label(text).classes("font-medium")
         if hint:
             ui.label(hint).classes("text-grey")

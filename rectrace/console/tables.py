@@ -27,15 +27,14 @@ class Column:
     label: str
     digits: int | None = None  # of numbers, which are aligned right
     linked: bool = False
-    wraps: bool = False
+    wide: int = 0  # of a text that is folded: its least width, rem
 
     def for_table(self) -> dict[str, Any]:
         """As the table of the browser wants it."""
         shown: dict[str, Any] = {"name": self.name, "label": self.label, "field": self.name, "sortable": True}
         if self.digits is None:
-            return (
-                shown | {"align": "left"} | ({"style": "white-space: normal; min-width: 12rem"} if self.wraps else {})
-            )
+            folded = {"style": f"white-space: normal; min-width: {self.wide}rem"} if self.wide else {}
+            return shown | {"align": "left"} | folded
         return shown | {"align": "right", ":format": _NUMBER.replace("DIGITS", str(self.digits))}
 
 
@@ -83,9 +82,7 @@ def table(
     )
     made_table.classes("w-full").props('flat bordered dense binary-state-sort :rows-per-page-options="[25, 100, 0]"')
     made_table.mark(f"table-{name}")
-    for column in columns:
-        if column.linked:
-            made_table.add_slot(f"body-cell-{column.name}", _LINK.replace("NAME", column.name))
+    _link(made_table, columns)
     made_table.filter = view.find
 
     def filtered(event: ValueChangeEventArguments[str | None]) -> None:
@@ -99,6 +96,20 @@ def table(
 
     find.on_value_change(filtered)
     made_table.on_pagination_change(sorted_)
+
+
+def small(name: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table of a few rows: it sorts, and needs neither a filter nor files."""
+    numbered = [{**row, "_row": number} for number, row in enumerate(rows)]
+    made = ui.table(rows=numbered, columns=[column.for_table() for column in columns], row_key="_row")
+    made.classes("w-full").props("flat bordered dense binary-state-sort").mark(f"table-{name}")
+    _link(made, columns)
+
+
+def _link(made: ui.table, columns: Sequence[Column]) -> None:
+    for column in columns:
+        if column.linked:
+            made.add_slot(f"body-cell-{column.name}", _LINK.replace("NAME", column.name))
 
 
 def matching(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], find: str) -> list[Mapping[str, Any]]:

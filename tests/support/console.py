@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 from nicegui import ui
@@ -54,7 +55,7 @@ def texts(user: User) -> list[str]:
         return [str(each.text) for each in found if isinstance(each, ui.label | ui.link) and each.visible]
 
 
-def rows(user: User, marker: str) -> list[Mapping[str, object]]:
+def rows(user: User, marker: str) -> list[dict[str, Any]]:
     """Of the table with this marker."""
     with user:
         (table,) = user.find(kind=ui.table, marker=marker).elements

@@ -84,7 +84,7 @@ def test_csv_and_json() -> None:
         {"item": 'g,"1"', "score": 0.5, "at": NOW},
         {"item": "=cmd()", "score": None, "more": 1},
     ]
-    read = list(csv.DictReader(io.StringIO(as_csv(["item", "score", "at"], rows))))
+    read = list(csv.DictReader(io.StringIO(as_csv(["item", "score", "at"], rows).decode())))
     assert read[0] == {"item": 'g,"1"', "score": "0.5", "at": "2026-06-01T12:00:00+00:00"}
     assert read[1] == {"item": "'=cmd()", "score": "", "at": ""}
     assert json.loads(as_json(["item", "score"], rows)) == [

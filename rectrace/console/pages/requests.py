@@ -87,7 +87,8 @@ def register(pages: states.Pages) -> None:
             period = Period(asked.span.since, asked.span.until)
 
             def question(reader: Reader) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
-                return reader.requests(period, asked.wanted, asked.limit), reader.known(period)
+                rows = reader.requests(period, asked.wanted, asked.limit)
+                return rows, {} if rows else reader.known(period)
 
             await pages.show("Looking for requests", question, lambda found: _shown(asked, *found))
 
