@@ -80,17 +80,20 @@ class Guard:
 
     async def _refusal(self, scope: Scope, headers: Headers, receive: Receive) -> Response | None:
         """What is answered in place of the console; None: nothing, it may be seen."""
-        host = headers.get("host", "")
+        host = self._from_proxy(scope, headers, "x-forwarded-host") or headers.get("host", "")
         if not self._console.guarded and not _is_loopback(host):
             return PlainTextResponse("this console is for its own machine: open it as http://127.0.0.1", 403)
         origin = headers.get("origin", "")
         if origin and urlsplit(origin).netloc != host:
-            return PlainTextResponse("not from a page of another site", 403)
+            told = (
+                f"asked by a page of {origin!r}, which is not {host!r}; a proxy in front must pass the Host header on"
+            )
+            return PlainTextResponse(told, 403)
         if not self._console.guarded or scope["path"] == "/ready":
             return None
         if self._token and scope["path"] == "/login":
-            return await self._login(scope, receive)
-        if self._named_by_proxy(scope, headers) or self._signed_in(headers):
+            return await self._login(scope, headers, receive)
+        if self._from_proxy(scope, headers, self._console.user_header) or self._signed_in(headers):
             return None
         if not self._token:
             return PlainTextResponse("sign in through the proxy in front of this console", 401)
@@ -99,15 +102,15 @@ class Guard:
             return RedirectResponse(f"/login?{urlencode({'next': wanted})}", 303)
         return PlainTextResponse("sign in first", 401, {"www-authenticate": "Bearer"})
 
-    def _named_by_proxy(self, scope: Scope, headers: Headers) -> bool:
-        name = self._console.user_header
-        if not name or not headers.get(name) or not scope.get("client"):
-            return False
+    def _from_proxy(self, scope: Scope, headers: Headers, name: str) -> str:
+        """A header that a believed proxy sent; empty if it did not."""
+        if not self._console.user_header or not name or not scope.get("client"):
+            return ""
         try:
             peer = ip_address(scope["client"][0])
         except ValueError:
-            return False
-        return any(peer in network for network in self._console.proxies)
+            return ""
+        return headers.get(name, "") if any(peer in network for network in self._console.proxies) else ""
 
     def _signed_in(self, headers: Headers) -> bool:
         if not self._token:
@@ -123,17 +126,18 @@ class Guard:
     def _sign(self, until: str) -> str:
         return hmac.new(self._token.encode(), f"{COOKIE} {until}".encode(), hashlib.sha256).hexdigest()
 
-    async def _login(self, scope: Scope, receive: Receive) -> Response:
+    async def _login(self, scope: Scope, headers: Headers, receive: Receive) -> Response:
         wanted = _own(parse_qs(scope["query_string"].decode("latin-1")).get("next", ["/"])[0])
         said = "Sign in with the token of this console (setting console.token)."
         if scope["method"] == "POST":
             form = parse_qs((await _body(receive)).decode("latin-1"))
             if hmac.compare_digest(form.get("token", [""])[0].encode(), self._token.encode()):
                 answer = RedirectResponse(wanted, 303)
+                scheme = self._from_proxy(scope, headers, "x-forwarded-proto") or scope["scheme"]
                 until = str(int(self._now()) + SIGNED_IN_S)
                 answer.set_cookie(
                     COOKIE, f"{until}.{self._sign(until)}", max_age=SIGNED_IN_S, httponly=True, samesite="lax",
-                    secure=scope["scheme"] == "https",
+                    secure=scheme == "https",
                 )  # fmt: skip
                 return answer
             await asyncio.sleep(WRONG_TOKEN_S)

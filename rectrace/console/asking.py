@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Final, TypeVar
 
 from clickhouse_connect.driver.client import Client
@@ -12,7 +12,7 @@ from rectrace import database
 from rectrace.settings import Settings
 from sinks.clickhouse.reader import Reader
 
-THREADS: Final = 8  # questions at a time
+AT_ONCE: Final = 8  # questions
 SLACK: Final = 5.0  # seconds that an answer may take beside its query
 
 Answer = TypeVar("Answer")
@@ -23,19 +23,29 @@ class Asker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._threads = ThreadPoolExecutor(THREADS, "console-asks")
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._connecting = threading.Lock()
         self._client: Client | None = None
 
     async def ask(self, question: Callable[[Reader], Answer]) -> Answer:
         """What a question answers. Raises Unavailable when ClickHouse cannot, or may not take so long."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, question)
+        async with self._room:
+            answered: Future[Answer] = Future()
+            # a daemon, and no pool: the process would wait for a pool's threads before it ends
+            threading.Thread(target=self._answer, args=(question, answered), daemon=True).start()
+            return await asyncio.wrap_future(answered)
 
     def close(self) -> None:
         """Wait for no question."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         if self._client:
             self._client.close()
+
+    def _answer(self, question: Callable[[Reader], Answer], answered: "Future[Answer]") -> None:
+        try:
+            answered.set_result(self._asked(question))
+        except Exception as error:
+            if not answered.cancelled():
+                answered.set_exception(error)
 
     def _asked(self, question: Callable[[Reader], Answer]) -> Answer:
         with self._connecting:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from rectrace.console.flow import Flow
 
 GREY: Final = "#808080"  # reads on white and on black
+FAINT: Final = "rgba(128,128,128,0.25)"
 COLOURS: Final = {"source": "#4a7fb5", "stage": "#7f8c8d", "lost": "#c0563f", "served": "#3f9b5f"}
 SERIES: Final = ("#c0563f", "#d99a3c", "#8e6bb0", "#4a7fb5", "#b0708f", "#7a8f3c", "#5f9ea0", "#9b7653")
 _TOOLTIP: Final = {"renderMode": "richText", "confine": True}
@@ -56,8 +57,9 @@ def over_time(
     ]  # fmt: skip
     if bars and begins:
         bars[0]["markArea"] = {
-            "silent": True, "itemStyle": {"color": "rgba(128,128,128,0.12)"},
-            "data": [[{"xAxis": 0, "name": "before", "label": {"color": GREY}}, {"xAxis": begins - 1}]],
+            "silent": True, "itemStyle": {"color": FAINT},
+            "label": {"color": GREY, "position": "insideTop"},
+            "data": [[{"xAxis": 0, "name": "before"}, {"xAxis": begins - 1}]],
         }  # fmt: skip
     return {
         "tooltip": {**_TOOLTIP, "trigger": "axis", "axisPointer": {"type": "shadow"}},
@@ -66,7 +68,10 @@ def over_time(
         "xAxis": {
             "type": "category", "data": [f"{at:%m-%d %H:%M:%S}" for at in times], "axisLabel": {"color": GREY},
         },
-        "yAxis": {"type": "value", "minInterval": 1, "axisLabel": {"color": GREY}},
+        "yAxis": {
+            "type": "value", "minInterval": 1, "axisLabel": {"color": GREY},
+            "splitLine": {"lineStyle": {"color": FAINT}},
+        },
         "series": bars,
     }  # fmt: skip
 

@@ -16,6 +16,8 @@ _NUMBER: Final = 'v => v == null ? "-" : v.toLocaleString("en", {maximumFraction
 _LINK: Final = """<q-td :props="props">
 <a v-if="props.row.NAME_href" :href="props.row.NAME_href" class="id">{{ props.value }}</a>
 <span v-else>{{ props.value }}</span></q-td>"""
+_STATE: Final = """<q-td :props="props">
+<span :class="props.value === 'ok' ? '' : 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Column:
     label: str
     digits: int | None = None  # of numbers, which are aligned right
     linked: bool = False
+    state: bool = False  # anything but ok is marked
     wide: int = 0  # of a text that is folded: its least width, rem
 
     def for_table(self) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def table(
     )
     made_table.classes("w-full").props('flat bordered dense binary-state-sort :rows-per-page-options="[25, 100, 0]"')
     made_table.mark(f"table-{name}")
-    _link(made_table, columns)
+    _mark(made_table, columns)
     made_table.filter = view.find
 
     def filtered(event: ValueChangeEventArguments[str | None]) -> None:
@@ -102,14 +105,16 @@ def small(name: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]
     """A table of a few rows: it sorts, and needs neither a filter nor files."""
     numbered = [{**row, "_row": number} for number, row in enumerate(rows)]
     made = ui.table(rows=numbered, columns=[column.for_table() for column in columns], row_key="_row")
-    made.classes("w-full").props("flat bordered dense binary-state-sort").mark(f"table-{name}")
-    _link(made, columns)
+    made.classes("w-fit max-w-full").props("flat bordered dense binary-state-sort").mark(f"table-{name}")
+    _mark(made, columns)
 
 
-def _link(made: ui.table, columns: Sequence[Column]) -> None:
+def _mark(made: ui.table, columns: Sequence[Column]) -> None:
     for column in columns:
         if column.linked:
             made.add_slot(f"body-cell-{column.name}", _LINK.replace("NAME", column.name))
+        elif column.state:
+            made.add_slot(f"body-cell-{column.name}", _STATE)
 
 
 def matching(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], find: str) -> list[Mapping[str, Any]]:

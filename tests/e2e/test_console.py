@@ -53,7 +53,7 @@ def test_from_requests_to_why_an_item_is_not_shown(console: str, tmp_path: Path,
         def shown(name: str) -> None:
             """Answered, no wider than the screen, and a picture of it."""
             page.wait_for_selector(ANSWERED, state="detached")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("scrollTo(0, 0), document.documentElement.scrollWidth") <= width
             page.screenshot(path=tmp_path / f"{name}-{width}.png", full_page=True)
 
         page.goto(f"/requests?{TIME}&segment=country%3DDE&status=empty")

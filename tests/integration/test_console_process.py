@@ -110,3 +110,42 @@ def test_unguarded_or_wrong_it_does_not_start(env: dict[str, str], told: str) ->
     assert code == 2
     assert told in said
     assert "short-secret" not in said
+
+
+WITHOUT = """
+import sys
+sys.modules["nicegui"] = None
+from rectrace.cli import app
+app({words})
+"""
+
+
+def test_without_its_extra_it_says_how_to_get_it() -> None:
+    code = WITHOUT.format(words=["console"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "rectrace: `rectrace console` needs its pages: pip install 'rectrace[console]'\n"
+
+
+HANGING = """
+import asyncio, socket
+from rectrace.console.asking import Asker
+from rectrace.settings import Settings
+server = socket.create_server(("127.0.0.1", 0))
+asker = Asker(Settings(clickhouse=f"http://127.0.0.1:{server.getsockname()[1]}"))
+async def ask():
+    await asyncio.wait_for(asker.ask(lambda reader: reader.trace("r")), 0.5)
+try:
+    asyncio.run(ask())
+except TimeoutError:
+    asker.close()
+    print("given up", flush=True)
+"""
+
+
+def test_a_question_that_hangs_does_not_hold_up_the_end() -> None:
+    command = [sys.executable, "-c", HANGING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "given up\n"
+        assert process.wait(10) == 0

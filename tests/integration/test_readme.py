@@ -141,7 +141,7 @@ def test_a_command_and_its_options_exist(command: str) -> None:
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"`(?:[^`\n]* )?(--[a-z-]+)", README))))
 def test_an_option_that_the_text_names_exists(option: str) -> None:
-    commands = ["demo", "stack", "worker", "why", "requests", "item", "migrate", "topics", "schema"]
+    commands = ["demo", "stack", "worker", "console", "why", "requests", "item", "migrate", "topics", "schema"]
     told = [CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).stdout for name in commands]
     assert any(option in each for each in told)
 

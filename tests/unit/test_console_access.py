@@ -121,6 +121,14 @@ def test_a_header_is_believed_of_a_proxy_alone() -> None:
     assert ask(BY_PROXY, lambda client: client.get("/login", headers=HTML)).status_code == 401
 
 
+def test_what_a_proxy_says_of_the_address_is_believed_of_it_alone() -> None:
+    told = {"x-user": "ada", "origin": "https://rec.example", "x-forwarded-host": "rec.example"}
+    assert ask(BY_PROXY, get(told)).status_code == 200
+    assert ask(BY_PROXY, get({**told, "x-forwarded-host": "other.example"})).status_code == 403
+    assert ask(BY_PROXY, get(told), peer="10.2.0.1").status_code == 403
+    assert ask(Console(), get({"x-forwarded-host": "localhost"}), host="evil.example").status_code == 403
+
+
 def test_a_browser_may_load_nothing_from_elsewhere() -> None:
     headers = ask(Console(), lambda client: client.get("/"), host="localhost").headers
     assert headers["content-security-policy"].startswith("default-src 'self' ")

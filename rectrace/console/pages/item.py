@@ -45,7 +45,7 @@ _REQUESTS: Final = (
     Column("placement", "placement"),
     Column("user_id", "user"),
     Column("position", "served at", digits=0),
-    Column("status", "status"),
+    Column("status", "status", state=True),
 )
 
 

@@ -18,6 +18,7 @@ LIMIT: Final = 500
 MOST: Final = 5_000  # rows; more belong into a file of their own
 FATES: Final = ("served", "dropped")
 _FIELDS: Final = ("user", "placement", "status", "item", "fate", "segment", "arm", "rule")
+_LABELS: Final = {"fate": "fate of the item"}
 _COLUMNS: Final = (
     Column("at", "at (UTC)"),
     Column("request_id", "request", linked=True),
@@ -26,7 +27,7 @@ _COLUMNS: Final = (
     Column("n_served", "served", digits=0),
     Column("k", "of", digits=0),
     Column("total_ms", "ms", digits=0),
-    Column("status", "status"),
+    Column("status", "status", state=True),
     Column("segments", "segments"),
     Column("experiments", "experiments"),
 )
@@ -108,7 +109,7 @@ def _form(asked: Asked) -> None:
             value = getattr(asked.wanted, name)
             if name in ("status", "fate"):
                 options = ["", *(STATUSES if name == "status" else FATES)]
-                fields[name] = ui.select(options, value=value, label=name, on_change=search)
+                fields[name] = ui.select(options, value=value, label=_LABELS.get(name, name), on_change=search)
             else:
                 fields[name] = ui.input(name, value=value).on("keydown.enter", search)
         for name, text in (("from", asked.span.given_from), ("to", asked.span.given_to)):
