@@ -21,6 +21,7 @@ def sankey(flow: Flow) -> dict[str, Any]:
     for node in flow.nodes:
         total[node.name] = total[node.name] or sum(link.count for link in flow.links if link.source == node.name)
     return {
+        "animation": False,
         "tooltip": {**_TOOLTIP, "trigger": "item"},
         "series": [
             {
@@ -62,6 +63,7 @@ def over_time(
             "data": [[{"xAxis": 0, "name": "before"}, {"xAxis": begins - 1}]],
         }  # fmt: skip
     return {
+        "animation": False,
         "tooltip": {**_TOOLTIP, "trigger": "axis", "axisPointer": {"type": "shadow"}},
         "legend": {"type": "scroll", "top": 0, "textStyle": {"color": GREY}},
         "grid": {"left": 50, "right": 15, "top": 40, "bottom": 30},

@@ -21,6 +21,7 @@ from schemas.parts import CatalogRow, InteractionRow
 from sinks.clickhouse.client import connect
 from tests.support import incident
 from tests.support.console import rows, texts, visit
+from tests.support.rule_shop import Shop
 
 TIME = "from=2100-01-01T12:00:00Z&to=2100-01-01T12:01:00Z"
 SCRIPT = "<script>alert(1)</script>"
@@ -39,6 +40,10 @@ def settings(clickhouse: str) -> Iterator[Settings]:
         made.sink.write_interactions(
             [InteractionRow("whole", "g1", "click", incident.NOON_MS + 9_000, 1, None, incident.NOON_MS + 9_003)]
         )
+        shop = Shop(client, name)
+        shop.publish({"id": "knit", "scope": "item", "when": "category = 'knit' AND has(sources, 'ann')"})
+        shop.know("g1", category="knit", at=incident.NOON_MS - 1_000)
+        shop.seal.seal(int(incident.NOON.timestamp()))
         yield Settings(clickhouse=clickhouse, database=name)
         client.command(f"DROP DATABASE {name} SYNC")
 
@@ -50,6 +55,7 @@ def test_requests_by_what_people_know_of_them(settings: Settings) -> None:
         "user=u-1&status=empty": ["empty"],
         "item=g5&fate=served": ["fallback", "whole-2", "whole"],
         "item=g3&fate=dropped&segment=country%3DFR": ["whole-2"],
+        "rule=knit": ["whole-2", "whole"],
         "arm=ranker%3Dv2&placement=home&limit=1": ["whole-2"],
     }
 
@@ -128,6 +134,10 @@ def test_one_request(settings: Settings) -> None:
         assert candidates["g1"]["sources"] == "ann#1"
         assert str(candidates["g1"]["item_href"]).startswith("/items/g1?from=2100-01-01T11%3A50%3A01")
         assert [(row["kind"], row["item"]) for row in rows(user, "table-interactions")] == [("click", "g1")]
+        (violation,) = rows(user, "table-violations")
+        assert (violation["rule"], violation["item"], violation["position"]) == ("knit", "g1", 1)
+        assert violation["rule_href"] == "/requests?rule=knit&from=now-1h"
+        assert "category = knit" in violation["values"]
         (chart,) = user.find(kind=ui.echart).elements
         links = chart.options["series"][0]["links"]
         assert {"source": "reached filtering", "target": "reached ordering", "value": 5} in links
