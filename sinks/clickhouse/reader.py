@@ -16,6 +16,9 @@ STATUSES: Final = (
     "empty", "short", "fallback", "error", "timeout", "no_response", "incomplete", "conflict", "slow",
 )  # fmt: skip
 LIMITS: Final = {"readonly": 2, "max_execution_time": 60, "max_memory_usage": 4_000_000_000}
+_NEAR: Final = (  # windows with requests of a period
+    "window >= toStartOfInterval({since:DateTime('UTC')}, INTERVAL 10 SECOND) AND window < {until:DateTime('UTC')}"
+)
 _REQUEST_COLUMNS: Final = (
     "request_id, at, placement, user_id, statuses, n_served, k, total_ms, segments, experiments, stages, served"
 )
@@ -52,8 +55,8 @@ class RequestFilter:
     arm: str = ""  # EXPERIMENT=ARM
     rule: str = ""  # found at fault by it
 
-    def condition(self) -> str:
-        """An SQL expression over the columns of `traces`, with query parameters."""
+    def condition(self, database: str) -> str:
+        """An SQL expression over the columns of `traces`, with query parameters, among them those of the period."""
         listed = "arrayExists(s -> has(s.items, {item:String}) OR arrayExists(v -> has(v, {item:String}), "
         wanted = {
             "user_id = {user:String}": self.user,
@@ -64,6 +67,9 @@ class RequestFilter:
             "NOT has(served, {item:String})": self.item and self.fate == "dropped",
             "segments[{segment_name:String}] = {segment_value:String}": self.segment,
             "experiments[{experiment:String}] = {arm:String}": self.arm,
+            f"request_id IN (SELECT request_id FROM {database}.violations WHERE rule = {{rule:String}} AND {_NEAR})": (
+                self.rule
+            ),
         }
         return " AND ".join([condition for condition, value in wanted.items() if value]) or "true"
 
@@ -116,21 +122,17 @@ class Reader:
 
     def requests(self, period: Period, wanted: RequestFilter, limit: int) -> list[Row]:
         """Requests of a period, newest first."""
-        near = (
-            "window >= toStartOfInterval({since:DateTime('UTC')}, INTERVAL 10 SECOND) "
-            "AND window < {until:DateTime('UTC')}"
-        )
         unsealed = (
-            f"(SELECT * FROM {self._database}.landing WHERE {near} AND window NOT IN "
+            f"(SELECT * FROM {self._database}.landing WHERE {_NEAR} AND window NOT IN "
             f"(SELECT window FROM {self._database}.visible WHERE rows > 0))"
         )
         query = sql(
             "requests",
             database=self._database,
             columns=_REQUEST_COLUMNS,
-            when=near,
+            when=_NEAR,
             unsealed=self._journey.merge(unsealed),
-            filters=wanted.condition(),
+            filters=wanted.condition(self._database),
         )
         return self._rows(query, {**period.parameters, **wanted.parameters, "limit": limit})
 
