@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rectrace.commands import administer, alerts, changed, dashboards, dead_letters, item, rule_log, run, why
+from rectrace.commands import administer, alerts, changed, console, dashboards, dead_letters, item, rule_log, run, why
 
 
 def _version(asked: bool) -> None:
@@ -23,8 +23,8 @@ app = typer.Typer(
     help="Streaming observability for recommender systems: where is the problem, why this item, why not that one?",
 )
 for command in (
-    run.demo, run.stack, run.worker, why.why, why.requests, item.item, changed.changed, administer.migrate,
-    administer.topics, administer.schema,
+    run.demo, run.stack, run.worker, console.console, why.why, why.requests, item.item, changed.changed,
+    administer.migrate, administer.topics, administer.schema,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(alerts.app, name="alerts")

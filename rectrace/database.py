@@ -15,6 +15,17 @@ from sinks.clickhouse.migrate import Layout
 from sinks.clickhouse.reader import Reader
 
 
+def limits(settings: Settings) -> dict[str, float]:
+    """What a query of the console may take, as ClickHouse settings: it may write nothing."""
+    console = settings.console
+    return {
+        "readonly": 2,
+        "max_execution_time": console.max_time,
+        "max_memory_usage": console.max_memory,
+        "max_rows_to_read": console.max_rows,
+    }
+
+
 def clickhouse(settings: Settings, *, timeout: float = 60.0) -> Client:
     """A connection to the server of the settings. Raises BadAddress or Unavailable."""
     return connect(_address(settings), timeout=timeout)

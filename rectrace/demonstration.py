@@ -25,8 +25,8 @@ from rectrace.demo.faults import Fault, library
 from rectrace.demo.publisher import PublishError, Status
 from rectrace.demo.world import EXPERIMENTS
 from rectrace.live_numbers import Numbers, Scrape
-from rectrace.local.errors import LocalError
-from rectrace.local.ports import claim
+from rectrace.local.errors import LocalError, PortInUse
+from rectrace.local.ports import LOOPBACK, claim
 from rectrace.local.processes import Child, start
 from rectrace.local.stack import LocalStack, stop_signals
 from rectrace.terminal import share
@@ -52,6 +52,7 @@ class Options:
     metrics_port: int
     data: Path | None
     alertmanager: str | None = None  # URL
+    console_port: int | None = None  # None: no console; 0: a free one
 
 
 def run(options: Options) -> int:
@@ -64,6 +65,17 @@ def run(options: Options) -> int:
             print(f"rectrace demo: {error}", file=sys.stderr)
             return 1
     return 0
+
+
+def console_port(wanted: int | None) -> int:
+    """The port that was asked for, else the usual one, or 0, a free one, where somebody else has that."""
+    if wanted is not None:
+        return wanted
+    usual = int(settings.Console.model_fields["port"].default)
+    try:
+        return claim(usual)
+    except PortInUse:
+        return 0
 
 
 def print_faults() -> None:
@@ -82,6 +94,8 @@ class _Parts:
     publisher: Child
     metrics: str  # URL
     status: Path
+    console: Child | None
+    console_url: str  # empty without one
 
 
 @contextmanager
@@ -103,6 +117,7 @@ def _running(options: Options) -> Iterator[_Parts]:
         }
         say(f"Kafka on {stack.kafka}, ClickHouse on {stack.clickhouse}; logs in {stack.log_dir}")
         port = claim(options.metrics_port, "--metrics-port")
+        pages = None if options.console_port is None else claim(options.console_port, "--console-port")
         prepared = settings.load(kafka=stack.kafka, clickhouse=stack.clickhouse)
         migrate(wiring.clickhouse(prepared), wiring.layout(prepared))
         create_topics(prepared, PARTITIONS)
@@ -113,16 +128,31 @@ def _running(options: Options) -> Iterator[_Parts]:
         command = [sys.executable, "-m", "rectrace", "worker", "--metrics-port", str(port)]
         worker = start("the worker", command, stack.log_dir / "worker.log", env)
         metrics = f"http://127.0.0.1:{port}"
+        console = _console(pages, stack, env)
+        console_url = f"http://127.0.0.1:{pages}" if pages else ""
         try:
             worker.wait_ready(lambda: _answers(f"{metrics}/ready"), READY_WITHIN)
             say(f"worker ready, metrics on {metrics}/metrics; starting the recommender")
             publisher = start("the demo recommender", _publish(options, stack, status), stack.log_dir / "demo.log", env)
             try:
-                yield _Parts(stack, worker, publisher, f"{metrics}/metrics", status)
+                if console:
+                    console.wait_ready(lambda: _answers(f"{console_url}/ready"), READY_WITHIN)
+                    say(f"console on {console_url}")
+                yield _Parts(stack, worker, publisher, f"{metrics}/metrics", status, console, console_url)
             finally:
                 publisher.stop()
         finally:
+            if console:
+                console.stop()
             worker.stop(20)
+
+
+def _console(port: int | None, stack: LocalStack, env: dict[str, str]) -> Child | None:
+    """For this machine alone, whatever the settings say of another."""
+    if port is None:
+        return None
+    command = [sys.executable, "-m", "rectrace", "console", "--host", LOOPBACK, "--port", str(port)]
+    return start("the console", command, stack.log_dir / "console.log", env)
 
 
 def _publish_rules(prepared: settings.Settings) -> int:
@@ -167,9 +197,9 @@ def _watch(options: Options, parts: _Parts, stop: threading.Event) -> None:
 def _check(parts: _Parts, options: Options) -> None:
     if failure := parts.stack.failure():
         raise LocalError(failure)
-    for child in (parts.worker, parts.publisher):
-        code = child.exit_code
-        if code is not None and not (child is parts.publisher and code == 0 and options.seconds):
+    for child in (parts.worker, parts.publisher, parts.console):
+        code = child.exit_code if child else None
+        if child and code is not None and not (child is parts.publisher and code == 0 and options.seconds):
             raise LocalError(f"{child.name} ended with exit code {code}{child.tail()}")
 
 
@@ -206,7 +236,8 @@ def _try(status: Status | None, parts: _Parts) -> Text:
         f"{prefix} item {status.item} --since 5m{where}",
         f"{prefix} rules pressure --since 5m{where}",
     ]
-    return Text("try, in another terminal:\n", "bold") + Text("\n".join(f"  {each}" for each in commands))
+    pages = Text(f"open {parts.console_url}/requests/{status.request_id}\n\n" if parts.console_url else "", "bold")
+    return pages + Text("try, in another terminal:\n", "bold") + Text("\n".join(f"  {each}" for each in commands))
 
 
 def _status(file: Path) -> Status | None:

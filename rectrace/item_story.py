@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rectrace.story import ending
+from streams.detect.proportion import Share, difference
 
 Row = Mapping[str, Any]
+CHANCE = 3.0  # standard errors within which a share may have changed by chance
+HALF = 0.5  # of what it was: a share that fell below is not healthy
 NOTABLE = 0.1  # a change of a fate's share by this much is said in a sentence
 BEHIND = timedelta(seconds=60)  # windows are sealed 10 to 25 s after they end: later than this is worth a word
 
@@ -80,6 +83,60 @@ class ItemStory:
         """True if what was asked for is not all counted yet."""
         return self.sealed_until is None or self.asked.until - self.sealed_until > BEHIND
 
+    @property
+    def healthy(self) -> bool | None:
+        """True if it is shown, and not much less than before; None if nothing can be said."""
+        if not self.requests or (not self.candidacies and not self.candidacies_before and not self.known):
+            return None
+        return bool(self.served) and not self._brought_less() and not self._served_less()
+
+    def verdict(self) -> str:
+        """Why is it not shown? In one sentence."""
+        name = f"{self.asked.item} ({self.title})" if self.title else self.asked.item
+        if not self.requests:
+            return f"Nothing can be said of {name}: there were no sealed requests."
+        if not self.candidacies:
+            before = f", of {self.requests_before:,} before in {self.candidacies_before:,}"
+            since = before if self.candidacies_before else ""
+            gone = " The catalogue says that it is not available." if self.available is False else ""
+            return (
+                f"{name} is not shown because no source brings it: in none of {self.requests:,} requests{since}.{gone}"
+            )
+        lost = [ending for ending in self.endings if ending.fate != "served" and ending.now]
+        if not self.served:
+            return (
+                f"{name} is not shown: of its {self.candidacies:,} candidacies {lost[0].share:.0%} were {lost[0].what}."
+            )
+        if self._served_less():
+            grown = max(self.endings, key=lambda ending: ending.share - ending.share_before)
+            was = self.served_before / self.candidacies_before
+            return (
+                f"{name} is shown much less than before: served in {self.served / self.candidacies:.0%} of its "
+                f"candidacies, before in {was:.0%}; now {grown.share:.0%} "
+                f"of them are {grown.what}, before {grown.share_before:.0%}."
+            )
+        if self._brought_less():
+            return (
+                f"{name} is shown less because sources bring it less: in {self.candidacies / self.requests:.1%} of "
+                f"requests, before in {self.candidacies_before / self.requests_before:.1%}."
+            )
+        share = f"{self.served / self.requests:.1%}"
+        return f"{name} is shown: served in {self.served:,} of {self.requests:,} requests ({share})."
+
+    def _served_less(self) -> bool:
+        """Of its candidacies."""
+        return _halved(
+            Share(self.served_before, self.candidacies_before, self.candidacies_before),
+            Share(self.served, self.candidacies, self.candidacies),
+        )
+
+    def _brought_less(self) -> bool:
+        """By its sources, of the requests."""
+        return _halved(
+            Share(self.candidacies_before, self.requests_before, self.requests_before),
+            Share(self.candidacies, self.requests, self.requests),
+        )
+
     def sentences(self) -> list[str]:
         """The answer: how often a candidate and served, where it mostly ends, what changed."""
         where = (f" in {self.asked.segment}" if self.asked.segment else "") + (
@@ -145,6 +202,11 @@ def tell_item(asked: Asked, traffic: Row, fates: Sequence[Row], sources: Sequenc
         ],
         sources=[Source(**row) for row in sources],
     )
+
+
+def _halved(before: Share, now: Share) -> bool:
+    """True if a share fell by half or more, and not by chance."""
+    return now.value <= before.value * HALF and difference(before, now) <= -CHANCE
 
 
 def newest_sealed(until: datetime, sealed: datetime | None) -> datetime:

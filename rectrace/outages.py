@@ -13,6 +13,11 @@ _MEANINGS: Final = (
     (r"Failed to resolve|Name or service not known", "no host is known by the name in {url}", f"{_NAMED_BY}."),
     (r"WRONG_VERSION_NUMBER", "{url} answers without TLS", f"Is it http:// there? {_NAMED_BY}."),
     (r"CERTIFICATE_VERIFY_FAILED", "the certificate of {url} is not trusted", f"{_NAMED_BY}."),
+    (
+        r"\((TIMEOUT_EXCEEDED|TOO_SLOW|TOO_MANY_ROWS|TOO_MANY_BYTES|MEMORY_LIMIT_EXCEEDED)\)",
+        "that is more than one question may read or take",
+        "Ask for a shorter time, or for less.",
+    ),
     (r"timed? ?out", "{url} did not answer in time", f"Is ClickHouse running there, and well? {_NAMED_BY}."),
     (r"RemoteDisconnected|Connection reset|BadStatusLine", "{url} hangs up", f"Is ClickHouse there? {_NAMED_BY}."),
     (r"\(UNKNOWN_DATABASE\)", "there is no database {database!r} at {url}", f"{_TABLES}."),

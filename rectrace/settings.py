@@ -5,7 +5,8 @@ it was given, what it was and what is allowed. Lists may be given as JSON or as 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
@@ -67,6 +68,12 @@ def _base_url(url: str) -> str:
 def _listed(value: object) -> object:
     """a,b from an environment variable as a list."""
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if 0 < len(token.get_secret_value()) < 16:
+        raise ValueError("must have 16 characters or more")
+    return token
 
 
 def _plan(arms: object) -> object:
@@ -195,6 +202,39 @@ class Alerts(_Part):
         return self
 
 
+class Console(_Part):
+    """The web console. Elsewhere than on loopback it needs a token, or a proxy in front that says who asks."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="address it listens on")
+    port: int = Field(8080, ge=0, le=MAX_PORT, description="0: a free one")
+    token: Annotated[SecretStr, AfterValidator(_token)] = Field(
+        SecretStr(""), description="what people sign in with, 16 characters or more"
+    )
+    user_header: str = Field(
+        "", pattern=r"^[A-Za-z0-9-]*$", description="header in which a proxy that signs people in names them"
+    )
+    proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], Listed] = Field(
+        (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+        description="networks of the proxies whose header is believed",
+    )
+    max_time: float = Field(20.0, ge=1, le=600, description="seconds of one query")
+    max_memory: int = Field(2_000_000_000, ge=10_000_000, le=1 << 40, description="bytes of one query")
+    max_rows: int = Field(500_000_000, ge=1_000, le=10**12, description="rows that one query may read")
+
+    @property
+    def loopback(self) -> bool:
+        """True if only this machine can reach it."""
+        try:
+            return self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def guarded(self) -> bool:
+        """True if who asks is checked."""
+        return bool(self.token.get_secret_value() or self.user_header)
+
+
 class _Environment(EnvSettingsSource):
     """Leaves what is no JSON as it is: the model says what is wrong with it, and by its name."""
 
@@ -230,6 +270,7 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
     grafana_token: SecretStr = Field(SecretStr(""), description="of a service account, to push dashboards")
+    console: Console = Console()
     experiments: Annotated[dict[str, Plan], BeforeValidator(_plans)] = Field(
         {}, description="experiment: the planned weights of its arms, of any scale; others are not watched"
     )
@@ -259,8 +300,16 @@ def load(**given: Any) -> Settings:
     try:
         return Settings(**wanted)
     except ValidationError as error:
-        problems = (problem(Settings, dict(each), set(wanted), file) for each in error.errors())
+        problems = (problem(Settings, dict(each), set(_dotted(wanted)), file) for each in error.errors())
         raise SettingsError("\n".join(problems)) from None
+
+
+def _dotted(given: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{above}{name}.")
+        else:
+            yield above + name
 
 
 def read_yaml(file: str, setting: str) -> Any:

@@ -16,8 +16,10 @@ _NOT_SETTINGS: Final = {CONFIG_VARIABLE, "RECTRACE_VALIDATE", *_OF_TESTS}
 _OPTIONS: Final = {
     "kafka": "--kafka",
     "clickhouse": "--clickhouse",
-    "metrics": "--metrics-port",
-    "alerts": "--alertmanager",
+    "metrics.port": "--metrics-port",
+    "alerts.alertmanager": "--alertmanager",
+    "console.host": "--host",
+    "console.port": "--port",
 }
 _SHOWN: Final = 100  # characters of a wrong value
 _BOUNDS: Final = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
@@ -31,6 +33,7 @@ _WORDS: Final = {
 _PATTERNS: Final = {
     r"^[A-Za-z0-9._-]{1,249}$": "letters, digits, dots, underscores and hyphens, at most 249",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits and underscores, no digit first",
+    r"^[A-Za-z0-9-]*$": "letters, digits and hyphens",
     r"^[A-Za-z0-9_{}-]*$": "letters, digits, underscores, hyphens and braces",
 }
 
@@ -40,7 +43,8 @@ class SettingsError(Exception):
 
 
 def problem(model: type[BaseModel], error: Mapping[str, Any], given: Collection[str], file: str) -> str:
-    """One of pydantic's errors about `model` as a line. given: settings that came as options; file: the YAML file."""
+    """One of pydantic's errors about `model` as a line. given: settings that came as options, by dotted name;
+    file: the YAML file."""
     path = [str(part) for part in error["loc"]]
     where = _where(path, given, file)
     if error["type"] == "extra_forbidden":  # its value may be a password under a misspelt name
@@ -62,8 +66,9 @@ def refuse_unknown_variables(model: type[BaseModel]) -> None:
 
 def _where(path: Sequence[str], given: Collection[str], file: str) -> str:
     """The option, the variable or the file that says it."""
-    if path[0] in given:
-        return _OPTIONS.get(path[0], path[0])
+    for length in range(len(path), 0, -1):
+        if (dotted := ".".join(path[:length])) in given:
+            return _OPTIONS.get(dotted, dotted)
     present = {name.upper(): name for name in os.environ}
     for length in range(len(path), 0, -1):
         if name := present.get(_variable(path[:length])):

@@ -16,7 +16,6 @@ from rectrace.terminal import BAD, DIM, GOOD, WIDE, Visible, console, labels, mo
 
 __all__ = ["console", "dead_letters", "item", "item_story", "more", "requests", "story", "table"]
 
-_SAID: Final = ("no_response", "fallback")  # statuses that the first line has in words
 _BESIDE_IDS: Final = 54  # columns of a list of requests for all but the ids
 
 
@@ -46,23 +45,9 @@ def item_story(told: Story, candidate: Candidate) -> RenderableType:
 
 def _head(told: Story) -> Text:
     text = Text.assemble(("request ", "bold"), (told.request_id, "bold cyan"), ": ")
-    if told.responded:
-        took = f" in {told.total_ms:,.0f} ms" if told.total_ms is not None else ""
-        by = " by fallback" if told.served_by == "fallback" else ""
-        slots = f" of {told.k} slots" if told.known else ""
-        text.append(f"served {told.n_served}{slots}{by}{took}", BAD if told.statuses else GOOD)
-    else:
-        text.append("no response", BAD)
-    if more := [status for status in told.statuses if status not in _SAID]:
-        text.append(", " + ", ".join(more), BAD)
-    if told.missing:
-        text.append(f"\nexpected and not come: {', '.join(told.missing)}", BAD)
-    if not told.known:
-        text.append("\nits request event was never seen: an orphan, in no funnel and no metric", BAD)
-    if told.conflicts:
-        text.append(
-            f"\nevents that came again with other contents: {told.conflicts}; the first by record time counts", BAD
-        )
+    text.append(told.headline(), BAD if told.statuses or not told.responded else GOOD)
+    for warning in told.warnings():
+        text.append(f"\n{warning}", BAD)
     facts = [moment(told.at), f"at {told.placement}" if told.placement else ""]
     facts += [f"for user {told.user_id}" if told.user_id else ""]
     text.append("\n" + " ".join(filter(None, facts)))

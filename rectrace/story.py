@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 Row = Mapping[str, Any]
+_SAID: Final = ("no_response", "fallback")  # statuses that the headline has in words
 
 
 def ending(fate: str, stage: str, component: str, reason: str) -> str:
@@ -183,6 +184,28 @@ class Story:
                 groups.setdefault(key, []).append(candidate.item)
         ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
         return [End(*key, len(items), items[:3]) for key, items in ordered]
+
+    def headline(self) -> str:
+        """The answer: what was served, how fast, and what is wrong with it."""
+        if self.responded:
+            slots = f" of {self.k} slots" if self.known else ""
+            by = " by fallback" if self.served_by == "fallback" else ""
+            took = f" in {self.total_ms:,.0f} ms" if self.total_ms is not None else ""
+            told = f"served {self.n_served}{slots}{by}{took}"
+        else:
+            told = "no response"
+        return ", ".join([told, *(status for status in self.statuses if status not in _SAID)])
+
+    def warnings(self) -> list[str]:
+        """What to know before one believes the rest."""
+        told = [f"expected and not come: {', '.join(self.missing)}"] if self.missing else []
+        if not self.known:
+            told.append("its request event was never seen: an orphan, in no funnel and no metric")
+        if self.conflicts:
+            told.append(
+                f"events that came again with other contents: {self.conflicts}; the first by record time counts"
+            )
+        return told
 
     def as_json(self) -> dict[str, Any]:
         """Plain data: what --json prints."""

@@ -17,6 +17,7 @@ from rectrace.local.clickhouse import start_clickhouse
 from rectrace.local.kafka_jvm import ApacheKafka
 from rectrace.local.kafka_jvm import missing as no_kafka
 from rectrace.local.prometheus import missing as no_prometheus
+from tests.support.browser import missing as no_chromium
 from tests.support.webhook import Webhook
 
 CLICKHOUSE_VARIABLE = "RECTRACE_TEST_CLICKHOUSE"
@@ -48,6 +49,7 @@ def no_docker() -> str | None:
 # What `@pytest.mark.needs(name)` may name, and for each the reason why it is not here, which says how to get it.
 NEEDS: dict[str, Callable[[], str | None]] = {
     "alertmanager": no_alertmanager,
+    "chromium": no_chromium,
     "clickhouse": no_clickhouse,
     "docker": no_docker,
     "grafana-user": no_grafana_user,

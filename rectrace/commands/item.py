@@ -39,25 +39,14 @@ def item(
     settings = load(clickhouse=clickhouse)
     if segment:
         _check_name(settings, segment)
-    from rectrace import database, show
-    from rectrace.item_story import Asked, newest_sealed, tell_item
+    from rectrace import database, show, telling
+    from rectrace.item_story import Asked
     from sinks.clickhouse.reader import Period
 
     with clear_errors(settings), database.asking(settings) as reader:
-        period = Period(end - back, end)
-        if not until:
-            end = newest_sealed(end, reader.item_traffic(item, period, segment, placement)["sealed"])
-            period = Period(end - back, end)
         if segment:
-            _check_known(reader, period, segment)
-        asked = (item, period, segment, placement)
-        told = tell_item(
-            Asked(item, segment, placement, period.since, end),
-            reader.item_traffic(*asked),
-            reader.item_fates(*asked),
-            reader.item_sources(*asked),
-            reader.catalog([item]).get(item),
-        )
+            _check_known(reader, Period(end - back, end), segment)
+        told = telling.item(reader, Asked(item, segment, placement, end - back, end), until_now=not until)
     if as_json:
         print_json(told.as_json())
     else:

@@ -53,6 +53,10 @@ def demo(
     alertmanager: Annotated[
         str | None, typer.Option(metavar="URL", help="Told of alerts. Default: RECTRACE_ALERTS__ALERTMANAGER.")
     ] = None,
+    console: Annotated[bool, typer.Option("--console/--no-console", help="The web console, too.")] = True,
+    console_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Default: 8080, or a free one. 0: a free one.")
+    ] = None,
 ) -> None:
     """Everything at once on this machine: broker, ClickHouse, worker, and a demo recommender with real garments."""
     _require_local("demo")
@@ -68,8 +72,12 @@ def demo(
         raise typer.BadParameter(str(error), param_hint="--fault") from None
     if alertmanager:
         load(alerts={"alertmanager": [alertmanager]})  # a wrong one is refused before anything starts
+    if console and importlib.util.find_spec("nicegui") is None:
+        typer.echo("without the console: pip install 'rectrace[console]' brings it", err=True)
+        console = False
+    pages = demonstration.console_port(console_port) if console else None
     options = demonstration.Options(
-        seconds, rate, injected, fault or [], seed, kafka_port, clickhouse_port, metrics_port, data, alertmanager
+        seconds, rate, injected, fault or [], seed, kafka_port, clickhouse_port, metrics_port, data, alertmanager, pages
     )
     raise typer.Exit(demonstration.run(options))
 

@@ -98,14 +98,12 @@ def _plain(row: dict[str, Any], item: str) -> dict[str, Any]:
 
 
 def _told(reader: "Reader", request_id: str) -> "Story":
-    from rectrace.story import tell
+    from rectrace import telling
 
-    trace = reader.trace(request_id)
-    if trace is None:
+    told = telling.request(reader, request_id)
+    if told is None:
         fail(f"nothing is known of request {request_id!r}: not landed yet, forgotten, or never published")
-    fates = reader.fates(request_id)
-    catalog = reader.catalog([fate["item"] for fate in fates])
-    return tell(trace, fates, reader.parts(request_id), catalog)
+    return told.story
 
 
 def _newest(reader: "Reader", user: str, placement: str) -> str:

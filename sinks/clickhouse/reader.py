@@ -15,7 +15,10 @@ Row = dict[str, Any]
 STATUSES: Final = (
     "empty", "short", "fallback", "error", "timeout", "no_response", "incomplete", "conflict", "slow",
 )  # fmt: skip
-_LIMITS: Final = {"readonly": 2, "max_execution_time": 60, "max_memory_usage": 4_000_000_000}
+LIMITS: Final = {"readonly": 2, "max_execution_time": 60, "max_memory_usage": 4_000_000_000}
+_NEAR: Final = (  # windows with requests of a period
+    "window >= toStartOfInterval({since:DateTime('UTC')}, INTERVAL 10 SECOND) AND window < {until:DateTime('UTC')}"
+)
 _REQUEST_COLUMNS: Final = (
     "request_id, at, placement, user_id, statuses, n_served, k, total_ms, segments, experiments, stages, served"
 )
@@ -41,37 +44,62 @@ class Period:
 
 @dataclass(frozen=True)
 class RequestFilter:
-    """What people remember of a request; empty means any. item: a candidate of it, served or not."""
+    """What people remember of a request; empty means any."""
 
     user: str = ""
     placement: str = ""
     status: str = ""
-    item: str = ""
+    item: str = ""  # a candidate of it, served or not
+    fate: str = ""  # of that item: served, or dropped, which is anything else
+    segment: str = ""  # NAME=VALUE
+    arm: str = ""  # EXPERIMENT=ARM
+    rule: str = ""  # found at fault by it
 
-    def condition(self) -> str:
-        """An SQL expression over the columns of `traces`, with query parameters."""
+    def condition(self, database: str) -> str:
+        """An SQL expression over the columns of `traces`, with query parameters, among them those of the period."""
         listed = "arrayExists(s -> has(s.items, {item:String}) OR arrayExists(v -> has(v, {item:String}), "
         wanted = {
             "user_id = {user:String}": self.user,
             "placement = {placement:String}": self.placement,
             "has(statuses, {status:String})": self.status,
             listed + "mapValues(s.dropped)), stages)": self.item,
+            "has(served, {item:String})": self.item and self.fate == "served",
+            "NOT has(served, {item:String})": self.item and self.fate == "dropped",
+            "segments[{segment_name:String}] = {segment_value:String}": self.segment,
+            "experiments[{experiment:String}] = {arm:String}": self.arm,
+            f"request_id IN (SELECT request_id FROM {database}.violations WHERE rule = {{rule:String}} AND {_NEAR})": (
+                self.rule
+            ),
         }
         return " AND ".join([condition for condition, value in wanted.items() if value]) or "true"
 
     @property
     def parameters(self) -> dict[str, str]:
         """Query parameters."""
-        return {"user": self.user, "placement": self.placement, "status": self.status, "item": self.item}
+        segment, _, value = self.segment.partition("=")
+        experiment, _, arm = self.arm.partition("=")
+        return {
+            "user": self.user,
+            "placement": self.placement,
+            "status": self.status,
+            "item": self.item,
+            "segment_name": segment,
+            "segment_value": value,
+            "experiment": experiment,
+            "arm": arm,
+            "rule": self.rule,
+        }
 
 
 class Reader:
     """Questions to one database. Raises Unavailable when ClickHouse cannot answer."""
 
-    def __init__(self, client: Client, database: str, journey: Journey) -> None:
+    def __init__(self, client: Client, database: str, journey: Journey, limits: Mapping[str, float] = LIMITS) -> None:
+        """limits: ClickHouse settings that every query goes by."""
         self._client = client
         self._database = database
         self._journey = journey
+        self._limits = dict(limits)
 
     def trace(self, request_id: str) -> Row | None:
         """One request, merged as the seal would, as soon as any part of it has landed. None: never heard of."""
@@ -94,23 +122,47 @@ class Reader:
 
     def requests(self, period: Period, wanted: RequestFilter, limit: int) -> list[Row]:
         """Requests of a period, newest first."""
-        near = (
-            "window >= toStartOfInterval({since:DateTime('UTC')}, INTERVAL 10 SECOND) "
-            "AND window < {until:DateTime('UTC')}"
-        )
         unsealed = (
-            f"(SELECT * FROM {self._database}.landing WHERE {near} AND window NOT IN "
+            f"(SELECT * FROM {self._database}.landing WHERE {_NEAR} AND window NOT IN "
             f"(SELECT window FROM {self._database}.visible WHERE rows > 0))"
         )
         query = sql(
             "requests",
             database=self._database,
             columns=_REQUEST_COLUMNS,
-            when=near,
+            when=_NEAR,
             unsealed=self._journey.merge(unsealed),
-            filters=wanted.condition(),
+            filters=wanted.condition(self._database),
         )
         return self._rows(query, {**period.parameters, **wanted.parameters, "limit": limit})
+
+    def violations(self, request_id: str, period: Period) -> list[Row]:
+        """What rules found wrong with one request, whose window is in the period."""
+        query = sql("request_violations", database=self._database)
+        return self._rows(query, {**period.parameters, "request_id": request_id})
+
+    def interactions(self, request_id: str, limit: int) -> list[Row]:
+        """What its user did with what it served, in order of time."""
+        query = sql("request_interactions", database=self._database)
+        return self._rows(query, {"request_id": request_id, "limit": limit})
+
+    def find(self, text: str, since: datetime, recent: datetime) -> list[str]:
+        """What a text is: request, user, item, several of them or nothing. Users and items without a catalogue entry
+        are looked for from `since` on; requests that are not sealed yet by their user from `recent` on."""
+        rows = self._rows(sql("find", database=self._database), {"text": text, "since": since, "recent": recent})
+        return [row["kind"] for row in rows]
+
+    def known(self, period: Period) -> dict[str, list[str]]:
+        """What requests of a period can be asked by: placement, segment (NAME=VALUE), arm (EXPERIMENT=ARM), rule."""
+        found: dict[str, list[str]] = {"placement": [], "segment": [], "arm": [], "rule": []}
+        for row in self._rows(sql("known", database=self._database), period.parameters):
+            found[row["kind"]].append(row["value"])
+        return found
+
+    def item_series(self, item: str, period: Period, segment: str, placement: str, step: int) -> list[Row]:
+        """How its candidacies ended by time, in steps of so many seconds, from the period before on."""
+        parameters = {**period.parameters, "item": item, "segment": segment, "placement": placement, "step": step}
+        return self._rows(sql("item_series", database=self._database), parameters)
 
     def item_fates(self, item: str, period: Period, segment: str, placement: str) -> list[Row]:
         """How its candidacies ended, in the period and before it, commonest first."""
@@ -161,7 +213,7 @@ class Reader:
             result = self._client.query(
                 sql("dead_letters", database=self._database),
                 parameters=parameters,
-                settings=_LIMITS,
+                settings=self._limits,
                 column_formats={"key": "bytes", "raw": "bytes"},
             )
         return list(result.named_results())
@@ -192,5 +244,5 @@ class Reader:
 
     def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
         with errors("asking"):
-            result = self._client.query(query, parameters=dict(parameters), settings=_LIMITS)
+            result = self._client.query(query, parameters=dict(parameters), settings=self._limits)
         return list(result.named_results())

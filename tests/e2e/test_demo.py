@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 RECTRACE = [sys.executable, "-m", "rectrace"]
-FREE_PORTS = ["--kafka-port", "0", "--clickhouse-port", "0", "--metrics-port", "0"]
+FREE_PORTS = ["--kafka-port", "0", "--clickhouse-port", "0", "--metrics-port", "0", "--console-port", "0"]
 
 
 class Demo:
@@ -39,6 +40,9 @@ class Demo:
             assert self.process.poll() is None, self.text()
             time.sleep(0.2)
         raise AssertionError(f"no {pattern} within {seconds} s in: {self.text()}")
+
+    def console(self) -> str:
+        return self.wait_for(r"console on (http://\S+)", 60)
 
     def status(self) -> dict[str, str]:
         """The newest line of the traffic that tells of a request with a dropped item."""
@@ -101,6 +105,8 @@ def test_from_the_screen_to_the_story_of_one_item(demo: Demo) -> None:
     assert request_id in demo.ask("requests", "--since", "5m", "--user", user)
     assert f"user {user}" in demo.ask("why", "--user", user, "--last")
 
+    with urllib.request.urlopen(f"{demo.console()}/requests/{request_id}", timeout=30) as page:
+        assert f"Request {request_id}" in page.read().decode()
     assert "nothing is known of request 'nobody'" in demo.ask("why", "nobody", code=1)
     answer = demo.ask_until("A candidate in", "item", item, "--since", "5m")
     assert "how it ended" in answer
@@ -119,10 +125,19 @@ def test_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     demo = Demo(tmp_path, "--rate", "20")
     demo.status()
     started = children(demo.process.pid)
-    assert len(started) == 4
+    assert len(started) == 5
     demo.process.send_signal(number)
     assert demo.process.wait(40) == 0
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+
+
+def test_without_the_console(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "--rate", "20", "--no-console")
+    demo.status()
+    assert len(children(demo.process.pid)) == 4
+    demo.process.terminate()
+    assert demo.process.wait(40) == 0
+    assert "console on" not in demo.text()
 
 
 def test_an_unknown_fault_names_the_nearest() -> None:

@@ -109,6 +109,29 @@ def _ask_all(reader: Reader) -> None:
     assert {row["rule"]: row["slots"] for row in reader.rule_pressure(PERIOD, "")} == {
         "boost_new_season": 2, "pin_campaign": 2,
     }  # fmt: skip
+    narrow = RequestFilter(placement="home", segment="country=DE", arm="ranker=v2")
+    assert [row["request_id"] for row in reader.requests(PERIOD, narrow, 100)] == ["whole"]
+    for fate, item, found in (
+        ("", "g3", ["empty", "fallback", "whole-2", "whole"]),
+        ("dropped", "g3", ["empty", "fallback", "whole-2", "whole"]),
+        ("served", "g3", []),
+        ("served", "g5", ["fallback", "whole-2", "whole"]),
+    ):
+        listed = reader.requests(PERIOD, RequestFilter(item=item, fate=fate), 100)
+        assert [row["request_id"] for row in listed] == found
+    assert reader.find("whole", PERIOD.since, PERIOD.since) == ["request"]
+    assert reader.find("u-1", PERIOD.since, PERIOD.since) == ["user"]
+    assert reader.find("g7", PERIOD.since, PERIOD.since) == reader.find("g4", PERIOD.until, PERIOD.until) == ["item"]
+    assert reader.find("nobody", PERIOD.since, PERIOD.since) == []
+    known = reader.known(PERIOD)
+    assert (known["placement"], known["arm"]) == (["cart", "home"], ["ranker=v2"])
+    assert {"country=DE", "device=ios"} <= set(known["segment"])
+    series = reader.item_series("g3", PERIOD, "", "", 60)
+    assert sum(row["times"] for row in series) == sum(
+        row["now"] + row["before"] for row in reader.item_fates("g3", PERIOD, "", "")
+    )
+    assert {row["at"].second for row in series} == {0}
+    assert reader.interactions("whole", 10) == []
     assert reader.segments(PERIOD) == ["country=DE", "country=FR"]
     assert reader.catalog(["g3", "nobody"])["g3"]["title"] == "Quilted Ski Jacket"
     assert len(reader.dead_letters(timedelta(hours=1), datetime.now(UTC), limit=10)) == 3
@@ -147,7 +170,15 @@ def _judge_by_rules(recording: Recording, database: str) -> None:
     assert shop.violations("knit") == [("whole", "g1", 1), ("whole-2", "g1", 1)]
     counts = ClickHouseAlerts(recording, database).rule_counts(noon, noon)  # type: ignore[arg-type]
     assert {each.request_id for each in counts.examples} == {"whole", "whole-2"}
-    (rule,) = Reader(recording, database, incident.JOURNEY).rules(PERIOD.since)  # type: ignore[arg-type]
+    reader = Reader(recording, database, incident.JOURNEY)  # type: ignore[arg-type]
+    at_fault = reader.requests(PERIOD, RequestFilter(rule="knit"), 10)
+    assert [row["request_id"] for row in at_fault] == ["whole-2", "whole"]
+    assert reader.requests(PERIOD, RequestFilter(rule="other"), 10) == []
+    assert [(row["rule"], row["item"], row["position"]) for row in reader.violations("whole", PERIOD)] == [
+        ("knit", "g1", 1)
+    ]
+    assert reader.known(PERIOD)["rule"] == ["knit"]
+    (rule,) = reader.rules(PERIOD.since)
     assert (rule["id"], rule["hit"], rule["judged"]) == ("knit", 2, 2)
 
 

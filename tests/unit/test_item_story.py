@@ -106,3 +106,47 @@ def test_json_is_flat_and_has_the_sentences() -> None:
     assert (data["item"], data["until"], data["requests"]) == ("g1", NOON, 100)
     assert data["sentences"] == story.sentences()
     assert data["sources"] == [{"source": "ann", "now": 4, "before": 1, "served": 2, "alone": 3}]
+
+
+@pytest.mark.parametrize(
+    ("endings", "requests", "healthy", "verdict"),
+    [
+        ([], 0, None, "Nothing can be said of g1: there were no sealed requests."),
+        ([], 100, None, "g1 is not shown because no source brings it: in none of 100 requests."),
+        (
+            [ending("served", 0, 50)], 100, False,
+            "g1 is not shown because no source brings it: in none of 100 requests, of 200 before in 50.",
+        ),
+        (
+            [ending("dropped", 30, 0), ending("cut", 10, 0)], 100, False,
+            "g1 is not shown: of its 40 candidacies 75% were dropped in filtering by stock: gone.",
+        ),
+        (
+            [ending("dropped", 70, 5), ending("served", 10, 95)], 100, False,
+            "g1 is shown much less than before: served in 12% of its candidacies, before in 95%; now 88% of them are "
+            "dropped in filtering by stock: gone, before 5%.",
+        ),
+        (
+            [ending("served", 5, 100)], 100, False,
+            "g1 is shown less because sources bring it less: in 5.0% of requests, before in 50.0%.",
+        ),
+        ([ending("served", 40, 95)], 100, True, "g1 is shown: served in 40 of 100 requests (40.0%)."),
+        (
+            [ending("dropped", 3, 1), ending("served", 1, 3)], 100, True,
+            "g1 is shown: served in 1 of 100 requests (1.0%).",
+        ),
+    ],
+)  # fmt: skip
+def test_verdict(endings: list[dict[str, Any]], requests: int, healthy: bool | None, verdict: str) -> None:
+    """What may be chance, as of few candidacies, is not called ill."""
+    story = told(endings, requests)
+    assert (story.healthy, story.verdict()) == (healthy, verdict)
+
+
+def test_a_verdict_on_what_is_not_available() -> None:
+    gone = told([], entry={"title": "Silk Top", "available": False})
+    assert gone.healthy is False
+    assert gone.verdict() == (
+        "g1 (Silk Top) is not shown because no source brings it: in none of 100 requests. "
+        "The catalogue says that it is not available."
+    )

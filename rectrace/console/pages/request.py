@@ -1,0 +1,274 @@
+"""One request's journey: what `rectrace why` tells, laid out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from nicegui import ui
+from starlette.requests import Request
+
+from rectrace import telling
+from rectrace.console import addresses, charts, layout, states, tables
+from rectrace.console.flow import flow
+from rectrace.console.tables import Column, View
+from rectrace.story import Candidate, StageLine, Story, ending
+from rectrace.telling import Told
+from rectrace.terminal import labels, moment, number
+from sinks.clickhouse.reader import Period, Reader
+
+NEAR: Final = timedelta(minutes=10)  # a request's window is not further from it
+INTERACTIONS: Final = 1_000
+_CANDIDATES: Final = (
+    Column("item", "item", linked=True),
+    Column("title", "title"),
+    Column("position", "served at", digits=0),
+    Column("model_rank", "model rank", digits=0),
+    Column("score", "score", digits=4),
+    Column("sources", "sources"),
+    Column("ended", "how it ended", wide=10),
+    Column("sentence", "its story", wide=22),
+)
+_SOURCES: Final = (
+    Column("source", "source"),
+    Column("retrieved", "candidates", digits=0),
+    Column("alone", "found by it alone", digits=0),
+    Column("served", "served", digits=0),
+)
+_ENDS: Final = (
+    Column("count", "not served", digits=0),
+    Column("what", "how they ended", wide=12),
+    Column("items", "for example"),
+)
+_VIOLATIONS: Final = (
+    Column("rule", "rule", linked=True),
+    Column("severity", "severity"),
+    Column("item", "item"),
+    Column("position", "position", digits=0),
+    Column("values", "what the rule saw", wide=12),
+)
+_INTERACTIONS: Final = (
+    Column("ts", "at (UTC)"),
+    Column("kind", "kind"),
+    Column("item", "item"),
+    Column("position", "position", digits=0),
+    Column("value", "value", digits=2),
+)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    told: Told
+    violations: list[dict[str, Any]]
+    interactions: list[dict[str, Any]]
+
+
+def register(pages: states.Pages) -> None:
+    """`/requests/{request_id}`"""
+
+    @ui.page("/requests/{request_id:path}")
+    async def one(request: Request, request_id: str) -> None:
+        view = View.of(request.query_params)
+        with layout.page(request, f"Request {request_id}", "Requests"):
+
+            def shown(answer: _Answer | None) -> None:
+                if answer is None:
+                    states.nothing(
+                        f"Nothing is known of request {request_id!r}.",
+                        "It has not landed yet (that takes a second or two), is forgotten, or was never published.",
+                    )
+                else:
+                    _Page(answer, view).show()
+
+            await pages.show("Reading what its stages said", lambda reader: _ask(reader, request_id), shown)
+
+
+def _ask(reader: Reader, request_id: str) -> _Answer | None:
+    told = telling.request(reader, request_id)
+    if told is None:
+        return None
+    at = addresses.utc(told.story.at)
+    violations = reader.violations(request_id, Period(at - NEAR, at + NEAR))
+    return _Answer(told, violations, reader.interactions(request_id, INTERACTIONS))
+
+
+class _Page:
+    """Lays out one answer."""
+
+    def __init__(self, answer: _Answer, view: View) -> None:
+        self._answer, self._view = answer, view
+        self._story = answer.told.story
+
+    def show(self) -> None:
+        """All of it, the answer first."""
+        told = self._story
+        _head(told)
+        if told.n_served:
+            layout.section("What was served")
+            with ui.element("div").classes("w-full grid gap-3 grid-cols-[repeat(auto-fill,minmax(9rem,1fr))]"):
+                for candidate in told.candidates:
+                    if candidate.position:
+                        _card(candidate, self._answer.told.catalog.get(candidate.item, {}), self._item(candidate.item))
+        if told.candidates:
+            layout.section("Where its candidates went")
+            ui.label("Filters run in order: a candidate has the reason of the first that dropped it.").classes(
+                "text-sm text-grey"
+            )
+            with ui.element("div").classes("w-full overflow-x-auto"):
+                ui.echart(charts.sankey(flow(told))).classes("min-w-[52rem] w-full h-[26rem]").mark("sankey")
+        if told.stages:
+            layout.section("How long its stages took")
+            _waterfall(told)
+        self._tables()
+        with ui.expansion("Its events, as they landed", icon="data_object").classes("w-full"):
+            for event in self._answer.told.events:
+                text = json.dumps(event, indent=1, ensure_ascii=False, default=str)
+                ui.label(text).classes("font-mono text-xs whitespace-pre-wrap break-all")
+
+    def _tables(self) -> None:
+        told = self._story
+        if told.ends():
+            layout.section("How what was not served ended")
+            tables.small(
+                "ends",
+                _ENDS,
+                [{"count": end.count, "what": end.what, "items": " ".join(end.items)} for end in told.ends()],
+            )
+        if told.sources:
+            layout.section("Sources")
+            rows = [
+                {"source": line.source, "retrieved": line.retrieved, "alone": line.alone, "served": line.served}
+                for line in told.sources
+            ]
+            tables.small("sources", _SOURCES, rows)
+        layout.section("Rules that found something wrong")
+        if self._answer.violations:
+            tables.small("violations", _VIOLATIONS, [_violation(row) for row in self._answer.violations])
+        else:
+            ui.label("None, of those in force when its window was sealed.").classes("text-grey")
+        layout.section("What its user did with it")
+        if self._answer.interactions:
+            rows = [{**row, "ts": moment(row["ts"])} for row in self._answer.interactions]
+            tables.small("interactions", _INTERACTIONS, rows)
+        else:
+            ui.label("Nothing that is known.").classes("text-grey")
+        if told.candidates:
+            layout.section("All candidates")
+            tables.table(
+                "candidates",
+                _CANDIDATES,
+                [self._row(candidate) for candidate in told.candidates],
+                self._view,
+                lambda view: addresses.to("/requests", told.request_id, sort=view.sort, find=view.find),
+            )
+
+    def _row(self, each: Candidate) -> dict[str, Any]:
+        return {
+            "item": each.item,
+            "item_href": self._item(each.item),
+            "title": each.title,
+            "position": each.position or None,
+            "model_rank": each.model_rank or None,
+            "score": each.score,
+            "sources": " ".join(f"{source.source}#{source.rank}" for source in each.sources),
+            "ended": ending(each.fate, each.stage, each.component, each.reason),
+            "sentence": each.sentence(),
+        }
+
+    def _item(self, item: str) -> str:
+        """The item's page around the time of the request."""
+        at = addresses.utc(self._story.at)
+        return addresses.to("/items", item, **addresses.Span("", "", at - NEAR, at + NEAR).fixed)
+
+
+def _head(told: Story) -> None:
+    bad = bool(told.statuses) or not told.responded
+    with states.card("red" if bad else "green"):
+        ui.label(told.headline()).classes("text-lg font-bold").mark("headline")
+        for warning in told.warnings():
+            ui.label(warning).classes("text-red-600")
+        ui.label(" ".join(filter(None, [moment(told.at), f"at {told.placement}" if told.placement else ""])))
+        with ui.row().classes("gap-x-4 gap-y-1"):
+            if told.user_id:
+                ui.link(f"user {told.user_id}", addresses.to("/requests", user=told.user_id, from_="now-2d"))
+            if told.placement:
+                around = addresses.Span(
+                    "", "", addresses.utc(told.at) - timedelta(seconds=5), addresses.utc(told.at) + timedelta(seconds=5)
+                )
+                ui.link("requests beside it", addresses.to("/requests", placement=told.placement, **around.fixed))
+        if named := labels(told.segments, told.experiments):
+            ui.label(named)
+        if told.closed:
+            ui.label(f"closed: {', '.join(told.closed)}").classes("text-grey")
+
+
+def _card(candidate: Candidate, entry: Mapping[str, Any], address: str) -> None:
+    """One served item: what the model thought of it, and what moved it."""
+    with ui.card().classes("gap-1 p-3").props("flat bordered").mark("product"):
+        with ui.row().classes("w-full justify-between items-baseline no-wrap"):
+            ui.label(f"{candidate.position}").classes("text-lg font-bold")
+            ui.link(candidate.item, address).classes("break-all text-sm")
+        ui.label(candidate.title or "(no title known)").classes("font-medium leading-tight")
+        price = f"{entry['price']:,.2f}" if entry.get("price") is not None else ""
+        facts = " · ".join(filter(None, [entry.get("brand"), entry.get("category"), price]))
+        if facts:
+            ui.label(facts).classes("text-xs text-grey")
+        if entry.get("available") is False:
+            ui.label("not available now, says the catalogue").classes("text-xs text-red-600")
+        if candidate.model_rank:
+            moved = candidate.model_rank - candidate.position
+            arrow = f" ↑{moved}" if moved > 0 else f" ↓{-moved}" if moved < 0 else ""
+            colour = "text-green-700" if moved > 0 else "text-amber-700" if moved < 0 else ""
+            ui.label(f"model rank {candidate.model_rank}{arrow}").classes(f"text-sm {colour}")
+            ui.label(f"score {number(candidate.score, 3)}").classes("text-xs text-grey")
+        else:
+            ui.label("not scored").classes("text-sm text-grey")
+        for move in candidate.moves:
+            ui.label(f"{move.action} {move.rule_id}").classes("text-xs rounded px-1 bg-amber-500/20 break-all")
+        ui.label(" ".join(f"{each.source}#{each.rank}" for each in candidate.sources)).classes("text-xs text-grey")
+
+
+def _waterfall(told: Story) -> None:
+    """One bar an event, from when it began to when it was done, on one scale."""
+    spans = [(line, *_span(line)) for line in told.stages]
+    first, last = min(begin for _, begin, _ in spans), max(end for _, _, end in spans)
+    scale = max(last - first, 1e-9)
+    columns = "grid-cols-[minmax(6rem,9rem)_1fr_auto] sm:grid-cols-[14rem_1fr_auto]"
+    with ui.element("div").classes(f"w-full grid gap-y-1 gap-x-2 text-sm items-center {columns}"):
+        for line, begin, end in spans:
+            name = line.stage if line.component == line.stage else f"{line.stage} · {line.component}"
+            ui.label(name + (f" (attempt {line.attempt})" if line.attempt else "")).classes("break-words")
+            bad = line.status != "ok"
+            with ui.element("div").classes("relative h-4 bg-gray-500/10 rounded"):
+                left, width = (begin - first) / scale * 100, (end - begin) / scale * 100
+                bar = ui.element("div").classes(f"absolute h-4 rounded {'bg-red-600' if bad else 'bg-sky-600'}")
+                bar.style(f"left: {left:.2f}%; width: max({width:.2f}%, 3px)")
+            took = (
+                f"{number(line.duration_ms)} ms" if line.duration_ms is not None else f"at {number(line.offset_ms)} ms"
+            )
+            ui.label(took).classes("text-right whitespace-nowrap")
+            counts = (
+                f"{number(line.n_in)} in, {number(line.n_out)} out"
+                if line.n_in is not None
+                else f"{number(line.n_out)} out"
+            )
+            drops = ", ".join(f"{reason} {count}" for reason, count in line.dropped.items())
+            facts = [line.version, counts if line.n_out is not None else "", drops]
+            facts += [f"{line.moved} adjusted"] if line.moved else []
+            facts += [f"{line.status}{f': {line.error}' if line.error else ''}"] if bad else []
+            if told_facts := "; ".join(filter(None, facts)):
+                colour = "text-red-600" if bad else "text-grey"
+                ui.label(told_facts).classes(f"col-span-3 text-xs pb-1 -mt-1 {colour}")
+
+
+def _span(line: StageLine) -> tuple[float, float]:
+    """ms after the request at which it began and ended: events tell of their end."""
+    end = line.offset_ms or 0.0
+    return end - (line.duration_ms or 0.0), end
+
+
+def _violation(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = ", ".join(f"{name} = {value}" for name, value in sorted(row["values"].items()))
+    href = addresses.to("/requests", rule=row["rule"], from_="now-1h")
+    return {**row, "values": values, "at": moment(row["at"]), "position": row["position"] or None, "rule_href": href}

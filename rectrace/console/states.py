@@ -1,0 +1,95 @@
+"""What a page shows while ClickHouse has not answered, and when it cannot."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from nicegui import ui
+
+from rectrace import outages
+from rectrace.console.asking import Asker
+from rectrace.settings import Settings, SettingsError
+from schemas.errors import Unavailable
+from sinks.clickhouse.client import BadAddress
+from sinks.clickhouse.reader import Reader
+
+SLOW_S: Final = 2.0  # after so long the page says that it waits
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+class Pages:
+    """What pages need: settings, and questions whose waiting and failing people see."""
+
+    def __init__(self, settings: Settings, asker: Asker) -> None:
+        self.settings = settings
+        self._asker = asker
+
+    async def show(self, doing: str, question: Callable[[Reader], Answer], shown: Callable[[Answer], object]) -> None:
+        """Ask, and show the answer here, where the page is being built. Until then the page says what it is `doing`.
+
+        The page is sent before the question is asked: call this after all that needs no answer.
+        """
+        client = ui.context.client
+        place = ui.column().classes("w-full gap-4")
+        with place:
+            waiting(f"{doing} …")
+        try:
+            await client.connected()
+        except TimeoutError:  # a program, not a browser
+            return
+        asking = asyncio.ensure_future(self._asker.ask(question))
+        done, _ = await asyncio.wait([asking], timeout=SLOW_S)
+        if not done and not place.is_deleted:
+            place.clear()
+            with place:
+                waiting(f"{doing} … ClickHouse is busy; it is given {self.settings.console.max_time:g} s.")
+        try:
+            answer = await asking
+        except (Unavailable, BadAddress, SettingsError) as error:
+            self._fail(place, outages.clickhouse(str(error), self.settings))
+        except Exception:
+            log.exception("%s", doing)
+            self._fail(place, "Something is wrong with the console itself: its log says what.")
+        else:
+            if not place.is_deleted:
+                place.clear()
+                with place:
+                    shown(answer)
+
+    def _fail(self, place: ui.column, text: str) -> None:
+        if place.is_deleted:
+            return
+        place.clear()
+        with place:
+            failure(text)
+
+
+def card(colour: str) -> ui.card:
+    """The answer of a page; colour: green where all is well, red where it is not, grey where nothing can be said."""
+    border = {"green": "border-green-600", "red": "border-red-600", "grey": "border-gray-400"}[colour]
+    return ui.card().classes(f"w-full gap-1 border-l-4 {border}").props("flat bordered")
+
+
+def waiting(text: str) -> None:
+    """Something is on its way."""
+    with ui.row().classes("items-center gap-3 text-grey").props('role="status"'):
+        ui.spinner(size="sm")
+        ui.label(text)
+
+
+def failure(text: str) -> None:
+    """It cannot be shown, and why."""
+    with card("red").props('role="alert"'):
+        ui.label(text).classes("whitespace-pre-line")
+        ui.button("Try again", icon="refresh", on_click=ui.navigate.reload).props("flat dense no-caps")
+
+
+def nothing(text: str, hint: str = "") -> None:
+    """There is an answer, and it is empty."""
+    with card("grey"):
+        ui.label(text).classes("font-medium")
+        if hint:
+            ui.label(hint).classes("text-grey")
