@@ -17,7 +17,7 @@ from rectrace.local.clickhouse import start_clickhouse
 from rectrace.local.kafka_jvm import ApacheKafka
 from rectrace.local.kafka_jvm import missing as no_kafka
 from rectrace.local.prometheus import missing as no_prometheus
-from tests.support.browser import missing as no_chromium
+from tests.support.chromium import missing as no_chromium
 from tests.support.webhook import Webhook
 
 CLICKHOUSE_VARIABLE = "RECTRACE_TEST_CLICKHOUSE"

@@ -48,16 +48,15 @@ class Pages:
                 waiting(f"{doing} … ClickHouse is busy; it is given {self.settings.console.max_time:g} s.")
         try:
             answer = await asking
+            if not place.is_deleted:  # the person has not gone elsewhere
+                place.clear()
+                with place:
+                    shown(answer)
         except (Unavailable, BadAddress, SettingsError) as error:
             self._fail(place, outages.clickhouse(str(error), self.settings))
         except Exception:
             log.exception("%s", doing)
             self._fail(place, "Something is wrong with the console itself: its log says what.")
-        else:
-            if not place.is_deleted:
-                place.clear()
-                with place:
-                    shown(answer)
 
     def _fail(self, place: ui.column, text: str) -> None:
         if place.is_deleted:

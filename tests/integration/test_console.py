@@ -16,6 +16,8 @@ from nicegui.testing import User
 from pydantic import SecretStr
 
 from rectrace import database
+from rectrace.console import states
+from rectrace.console.asking import Asker
 from rectrace.settings import Console, Settings
 from schemas.parts import CatalogRow, InteractionRow
 from sinks.clickhouse.client import connect
@@ -251,6 +253,23 @@ def test_clickhouse_away_is_said() -> None:
             await user.should_see("Try again")
 
     visit(Settings(clickhouse="http://me:hunter2@127.0.0.1:1"), journey)
+
+
+def test_an_error_of_the_console_itself_is_said_and_logged(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def journey(user: User) -> None:
+        pages = states.Pages(settings, Asker(settings))
+
+        @ui.page("/broken")
+        async def broken() -> None:
+            await pages.show("Counting", lambda reader: reader.trace("whole"), lambda trace: len(trace["nothing"]))  # type: ignore[index]
+
+        await user.open("/broken")
+        await user.should_see("Something is wrong with the console itself", retries=PATIENT)
+
+    visit(settings, journey)
+    assert "KeyError: 'nothing'" in caplog.text
 
 
 class Hanging(BaseHTTPRequestHandler):

@@ -1,7 +1,6 @@
 """A real browser: the machine's own Chromium, without a screen. What it loads from elsewhere, and what goes wrong in a
 page, is kept."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,16 +8,10 @@ from typing import Final
 
 from playwright.sync_api import Page, sync_playwright
 
-PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
+from tests.support.chromium import program
+
 PATIENCE_MS: Final = 90_000.0
 OWN: Final = ("data:", "blob:", "about:")
-
-
-def missing() -> str | None:
-    """Why there is none here, and how to get one."""
-    if any(map(shutil.which, PROGRAMS)):
-        return None
-    return "needs Chromium: apt-get install --no-install-recommends chromium, or put one of that name on the PATH"
 
 
 @dataclass
@@ -32,9 +25,8 @@ class Seen:
 @contextmanager
 def browser(base: str, width: int) -> Iterator[tuple[Page, Seen]]:
     """A page so many pixels wide; relative addresses are below `base`."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)))
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        running = playwright.chromium.launch(executable_path=program(), args=["--no-sandbox"])
         page = running.new_context(base_url=base, viewport={"width": width, "height": 844}).new_page()
         page.set_default_timeout(PATIENCE_MS)
         seen = Seen()
