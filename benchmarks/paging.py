@@ -47,7 +47,7 @@ def measure(folder: Path, rate: float, fault: str, rule: str) -> float:
     """Seconds, once."""
     output = folder / "demo.txt"
     with start_alertmanager(0, folder / "alertmanager", NOBODY) as manager, output.open("w") as out:
-        command = [sys.executable, "-m", "rectrace", "demo", *PORTS, "--data", str(folder / "data")]
+        command = [sys.executable, "-m", "rectrace", "demo", "--no-console", *PORTS, "--data", str(folder / "data")]
         command += ["--rate", str(rate), "--fault", f"{fault}@{INJECTED_S}", "--alertmanager", manager.url]
         demo = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
         try:
