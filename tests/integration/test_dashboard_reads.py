@@ -19,7 +19,6 @@ FAR: Final = range(49, 600, 6)  # hours before, none of them a week, of which th
 NEAR: Final = range(2, 12)
 # by the files of queries: how far back they look, on purpose
 LOOK_BACK: Final = {
-    "annotations_alerts": "a day: alerts that began before",
     "scores_drift": "a day: what is usual",
     "segments_worst": "six hours: what is usual",
 }
