@@ -4,7 +4,7 @@ uv run python -m benchmarks.quiet_week [--rates 100 20] [--days 7] [--seed 11]
 
 Half an hour of the demo recommender's healthy traffic runs through the pipeline and the seal (simulated.py); what was
 sealed of it is the pool. Every ten seconds of the week are then the sum of windows drawn from the pool, as many as the
-hour of the day needs: nights at 0.4 of the mean rate, evenings at 1.6. So counts are as noisy as real ones. In the
+hour of the day needs: nights at 0.4 of the mean rate, evenings at 1.6. So counts vary as real ones do. In the
 week: a new version of the ranker on day 3, an hour with three times the traffic on day 5 that comes and goes within ten
 minutes, and from the first day to the last an ever greater share of requests (up to 30 %) out of a second pool: another
 catalogue, other users. Three weeks before it have the same days without all that, for the alerts that compare weeks.
@@ -132,8 +132,12 @@ def fill_hour(client: Client, begin: int, rate: float, draw: np.random.Generator
 def picked(begin: int, rate: float, draw: np.random.Generator) -> Iterator[tuple[int, int, int]]:
     """Window, pool and window of the pool, in epoch seconds: what each window of an hour is made of."""
     bases = np.arange(START + SKIPPED_S, START + POOL_S - SKIPPED_S, WINDOW_S)
+    owed = 0.0
     for second in range(begin, begin + HOUR_S, WINDOW_S):
-        parts = int(draw.poisson(intensity(second) * rate / POOL_RATE))
+        # a number that follows the hour, and is not drawn: what varies are the counts of the windows drawn
+        owed += intensity(second) * rate / POOL_RATE
+        parts = int(owed)
+        owed -= parts
         pools = draw.random(parts) < DRIFTED * max(second, 0) / (7 * DAY_S)
         for pool, base in zip(pools, draw.choice(bases, parts), strict=True):
             yield START + second, int(pool), int(base)
