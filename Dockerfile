@@ -1,7 +1,7 @@
 FROM python:3.12-slim AS build
 RUN pip install --no-cache-dir "uv>=0.9,<1"
 WORKDIR /app
-# --build-arg EXTRAS="--extra demo": the demo recommender, too
+# --build-arg EXTRAS="--extra demo" or "--extra console": the demo recommender, or the console, too
 ARG EXTRAS=""
 COPY pyproject.toml uv.lock README.md ./
 RUN uv sync --locked --no-dev --no-install-project $EXTRAS

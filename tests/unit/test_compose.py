@@ -104,7 +104,8 @@ def test_our_settings_exist_and_are_taken(name: str, monkeypatch: pytest.MonkeyP
 def test_what_people_set_for_compose_does_not_stop_the_commands_on_this_machine() -> None:
     """A variable of our prefix that is no setting is refused."""
     asked = {name for name, _ in DEFAULTED.findall(TEXT)}
-    assert {"RECTRACE_CLICKHOUSE_PASSWORD", "CLICKHOUSE_GRAFANA_PASSWORD", "GRAFANA_ADMIN_PASSWORD"} == asked
+    ours = {"RECTRACE_CLICKHOUSE_PASSWORD", "RECTRACE_CONSOLE__TOKEN"}
+    assert asked == {*ours, "CLICKHOUSE_GRAFANA_PASSWORD", "GRAFANA_ADMIN_PASSWORD"}
     assert {name for name in asked if name.startswith(PREFIX)} <= set(variables(Settings))
 
 
@@ -113,9 +114,9 @@ def test_passwords_are_defaults_that_can_be_set_and_the_same_on_both_sides() -> 
         (key, value)
         for service in SERVICES.values()
         for key, value in service.get("environment", {}).items()
-        if "PASSWORD" in key
+        if "PASSWORD" in key or "TOKEN" in key
     ]
-    assert len(given) >= 5
+    assert len(given) >= 6
     assert all(DEFAULTED.fullmatch(value) for _, value in given)
     assert len({value for key, value in given if key == "CLICKHOUSE_GRAFANA_PASSWORD"}) == 1
 
@@ -137,8 +138,9 @@ def test_the_recommender_takes_its_options_and_publishes_to_that_kafka() -> None
     assert demo["profiles"] == ["demo"]
     assert re.search(r"^ARG EXTRAS", DOCKERFILE, re.MULTILINE)
     assert DOCKERFILE.count("$EXTRAS") == 2
-    extra = demo["build"]["args"]["EXTRAS"].removeprefix("--extra ")
-    assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    for name in ("demo", "console"):
+        extra = SERVICES[name]["build"]["args"]["EXTRAS"].removeprefix("--extra ")
+        assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 
 
 def test_what_depends_on_something_names_a_service_that_can_be_as_it_must() -> None:
@@ -165,6 +167,8 @@ def test_a_health_check_asks_its_own_service() -> None:
         asked = re.findall(r"127\.0\.0\.1:(\d+)/", " ".join(SERVICES[name]["healthcheck"]["test"]))
         assert asked == [str(port)]
         assert SERVICES[name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    console = SERVICES["console"]["environment"]
+    assert f":{console['RECTRACE_CONSOLE__PORT']}/ready" in " ".join(SERVICES["console"]["healthcheck"]["test"])
     worker = " ".join(SERVICES["worker"]["healthcheck"]["test"])
     assert f":{Settings.model_fields['metrics'].default.port}/ready" in worker
     compile(SERVICES["worker"]["healthcheck"]["test"][-1], "healthcheck", "exec")
