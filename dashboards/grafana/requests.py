@@ -5,7 +5,7 @@ from dashboards.grafana.parts import COUNT, FUNNEL, ITEMS, MS, REQUESTS, TEXT, T
 
 _HERE = {"placement": "placement"}
 _FUNNEL = Link("Where candidates go", FUNNEL, _HERE)
-_KEPT = ("placement", "segment", "status", "user", "item")
+_KEPT = ("placement", "segment", "status", "user", "item", "rule")
 
 
 def dashboard() -> parts.Board:
@@ -13,7 +13,7 @@ def dashboard() -> parts.Board:
     return parts.board(
         REQUESTS,
         "rectrace: Requests",
-        "Requests by placement, segment, status, user and item, and one of them stage by stage. Sealed ones: "
+        "Requests by placement, segment, status, user, item and rule, and one of them stage by stage. Sealed ones: "
         "`rectrace why` knows the newest, too.",
         [
             parts.placement(),
@@ -21,6 +21,7 @@ def dashboard() -> parts.Board:
             parts.status(),
             parts.written("user", "User", "The id of one user; without one all of them."),
             parts.written("item", "Item", "The id of a candidate, served or not; without one all requests."),
+            parts.written("rule", "Rule", "The id of a rule that found them at fault; without one all requests."),
             parts.written("request", "Request", "The id of the request of which the stages are shown."),
         ],
         [

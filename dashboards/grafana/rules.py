@@ -4,6 +4,7 @@ from dashboards.grafana import parts
 from dashboards.grafana.parts import COUNT, ITEMS, REQUESTS, RULES, SHARE, TEXT, TIME, Field, Link, Query
 
 _RULE = Link("This rule alone", RULES, {"rule": "rule"}, ("placement",))
+_AT_FAULT = Link("Requests that it found at fault", REQUESTS, {"rule": "rule"}, ("placement",))
 _PLACEMENT = Link("This placement alone", RULES, {"placement": "placement"}, ("rule",))
 
 
@@ -50,7 +51,7 @@ def dashboard() -> parts.Board:
                 "which it changed nothing.",
                 Query("rules_list"),
                 {
-                    "rule": Field("string", links=[_RULE], width=220),
+                    "rule": Field("string", links=[_RULE, _AT_FAULT], width=220),
                     "owner": TEXT,
                     "severity": TEXT,
                     "action": TEXT,

@@ -1,4 +1,4 @@
--- Sealed requests, newest first. An item: a candidate of it, served or not.
+-- Sealed requests, newest first. An item: a candidate of it, served or not. A rule: it was found at fault.
 SELECT
     at,
     request_id AS request,
@@ -20,5 +20,6 @@ WHERE $__timeFilter(window)
     AND $__conditionalAll(hasAny(traces.statuses, [${status:singlequote}]), $status)
     AND $__conditionalAll(user_id = ${user:singlequote}, $user)
     AND $__conditionalAll(arrayExists(s -> has(s.items, ${item:singlequote}), stages), $item)
+    AND $__conditionalAll(request_id IN (SELECT request_id FROM violations WHERE rule = ${rule:singlequote} AND $__timeFilter(window)), $rule)
 ORDER BY at DESC, request
 LIMIT 200
