@@ -177,9 +177,7 @@ def test_requests_are_found_and_shown(ask: Asking) -> None:
         assert ask.panel("rectrace-requests", "Requests", **chosen).column("request")[-1] == request  # type: ignore[arg-type]
     at_fault = ask.panel("rectrace-requests", "Requests", item="", rule="knit").column("request")
     assert at_fault
-    assert set(at_fault) == set(
-        ask("SELECT request_id FROM violations WHERE rule = 'knit'").column("request_id")
-    )
+    assert set(at_fault) == set(ask("SELECT request_id FROM violations WHERE rule = 'knit'").column("request_id"))
     assert ask.panel("rectrace-requests", "Requests", item="", rule="nobody's").rows == []
     stages = ask.panel("rectrace-requests", "Stages of the request", request="fallback").rows
     assert [(row["component"], row["status"]) for row in stages] == [
