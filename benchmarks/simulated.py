@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 from clickhouse_connect.driver.client import Client
 from prometheus_client import CollectorRegistry
 
-from rectrace import alerting, judging, rule_book, rule_publishing, wiring, worker
-from rectrace.demo.business import standing_rules
+from rectrace import alerting, judging, rule_publishing, wiring, worker
+from rectrace.demo.first_rules import first_rules
 from rectrace.demo.traffic import RULES, Message
 from rectrace.settings import Settings
 from schemas.alerts import Notification
@@ -107,8 +107,7 @@ class Simulation:
         )
         self._alerts = alerts
         self._looked = float("-inf")
-        in_force = [*rule_book.starter_pack().rules, *standing_rules()]
-        published = rule_publishing.publishing(RULES, in_force, "benchmark", "")
+        published = rule_publishing.publishing(RULES, first_rules(), "benchmark", "")
         self._feed([Message(start, RULES, each.key or b"", each.value or b"") for each in published])
 
     def run(self, batches: Iterator[Sequence[Message]], until: float) -> None:

@@ -59,9 +59,8 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
         if name not in METRICS:
             return ""
         until, began = (datetime.fromtimestamp(at, UTC) for at in (window + WINDOW_S, state.began))
-        lengths: tuple[timedelta, ...] = (until - began, max(until - began, _LEAST))
-        if state.alert in _DISTRIBUTIONS:
-            lengths = (timedelta(seconds=NOW_S),)
+        judged = until - began
+        lengths = [timedelta(seconds=NOW_S)] if state.alert in _DISTRIBUTIONS else [judged, max(judged, _LEAST)]
         stories = []
         for length in dict.fromkeys(lengths):
             stories.append(ask(METRICS[name], Times.ending(until, length, length), until, state.labels))

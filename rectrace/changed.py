@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from rectrace import changed_facts as facts
@@ -13,6 +12,7 @@ from rectrace.changed_metrics import Metric
 from rectrace.changed_story import Asked, ChangedStory, Mix, most_moved
 from schemas.pipeline import STAGES
 from sinks.clickhouse.changes import Changes, Evidence
+from sinks.clickhouse.rows import utc
 from streams.detect.mix import divergence, moves
 from streams.detect.suspects import Deviation, Signal, deviations
 
@@ -55,7 +55,7 @@ def ask(changes: Changes, metric: Metric, order: Sequence[str] = STAGES) -> Chan
     read = _Read(changes.stages(), *_fates(changes, causes), changes.guard()) if comparable else _Read()
     story = ChangedStory(
         asked=Asked(metric, changes.placement, **changes.times.parameters),
-        sealed_until=_utc(seals["sealed"]),
+        sealed_until=utc(seals["sealed"]) if seals["sealed"] else None,
         incomplete=seals["incomplete_now"],
         before=measured.before,
         now=measured.now,
@@ -226,8 +226,3 @@ def _both(base: Evidence, more: Evidence) -> Evidence:
     """What shows all that either shows."""
     given = {name: held for name, held in vars(more).items() if held}
     return replace(base, **given)
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    """The driver's times of a UTC column may come without the zone."""
-    return at.replace(tzinfo=UTC) if at else None

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rectrace.story import ending
+from sinks.clickhouse.rows import utc
 from streams.detect.proportion import Share, difference
 
 Row = Mapping[str, Any]
@@ -102,13 +103,9 @@ class ItemStory:
             return (
                 f"{name} is not shown because no source brings it: in none of {self.requests:,} requests{since}.{gone}"
             )
-        lost = [ending for ending in self.endings if ending.fate != "served" and ending.now]
-        if not self.served:
-            return (
-                f"{name} is not shown: of its {self.candidacies:,} candidacies {lost[0].share:.0%} were {lost[0].what}."
-            )
-        if self._served_less():
-            grown = max(self.endings, key=lambda ending: ending.share - ending.share_before)
+        if not self.served and (lost := self._lost):
+            return f"{name} is not shown: of its {self.candidacies:,} candidacies {lost.share:.0%} were {lost.what}."
+        if self._served_less() and (grown := self._grown):
             was = self.served_before / self.candidacies_before
             return (
                 f"{name} is shown much less than before: served in {self.served / self.candidacies:.0%} of its "
@@ -122,6 +119,16 @@ class ItemStory:
             )
         share = f"{self.served / self.requests:.1%}"
         return f"{name} is shown: served in {self.served:,} of {self.requests:,} requests ({share})."
+
+    @property
+    def _lost(self) -> Ending | None:
+        """The commonest way not to be served."""
+        return next((each for each in self.endings if each.fate != "served" and each.now), None)
+
+    @property
+    def _grown(self) -> Ending | None:
+        """The ending whose share has grown most."""
+        return max(self.endings, key=lambda each: each.share - each.share_before, default=None)
 
     def _served_less(self) -> bool:
         """Of its candidacies."""
@@ -152,9 +159,8 @@ class ItemStory:
             f"({self.candidacies / self.requests:.1%}), served in {self.served:,} "
             f"({self.served / self.candidacies:.1%} of those)."
         ]
-        lost = [ending for ending in self.endings if ending.fate != "served" and ending.now]
-        if lost:
-            told.append(f"Mostly {lost[0].what} ({lost[0].now:,} times, {lost[0].share:.0%} of its candidacies).")
+        if lost := self._lost:
+            told.append(f"Mostly {lost.what} ({lost.now:,} times, {lost.share:.0%} of its candidacies).")
         return told + self._before()
 
     def _before(self) -> list[str]:
@@ -165,7 +171,7 @@ class ItemStory:
             f"({self.candidacies_before / self.requests_before:.1%}), served in {self.served_before:,}"
             + (f" ({self.served_before / self.candidacies_before:.1%})." if self.candidacies_before else ".")
         ]
-        grown = max(self.endings, key=lambda ending: ending.share - ending.share_before, default=None)
+        grown = self._grown
         if self.candidacies and self.candidacies_before and grown and grown.share - grown.share_before >= NOTABLE:
             told.append(
                 f"Most grown: {grown.what}, from {grown.share_before:.0%} to {grown.share:.0%} of its candidacies."
@@ -187,7 +193,7 @@ def tell_item(asked: Asked, traffic: Row, fates: Sequence[Row], sources: Sequenc
         known=entry is not None,
         title=entry["title"] if entry else "",
         available=entry["available"] if entry else None,
-        sealed_until=_utc(traffic["sealed"]),
+        sealed_until=utc(traffic["sealed"]) if traffic["sealed"] else None,
         requests=traffic["now"],
         requests_before=traffic["before"],
         candidacies=now,
@@ -212,10 +218,5 @@ def _halved(before: Share, now: Share) -> bool:
 def newest_sealed(until: datetime, sealed: datetime | None) -> datetime:
     """Where a span that ends `until` is to end so that all of it is counted: else it would be compared, the seal's
     usual delay short, with a whole one before. A seal that is further behind is told, not hidden."""
-    at = _utc(sealed)
+    at = utc(sealed) if sealed else None
     return at if at and until - BEHIND <= at < until else until
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    """The driver's times of a UTC column may come without the zone."""
-    return at.replace(tzinfo=UTC) if at else None

@@ -202,6 +202,14 @@ class Alerts(_Part):
         return self
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Console(_Part):
     """The web console. Elsewhere than on loopback it needs a token, or a proxy in front that says who asks."""
 
@@ -224,10 +232,7 @@ class Console(_Part):
     @property
     def loopback(self) -> bool:
         """True if only this machine can reach it."""
-        try:
-            return self.host == "localhost" or ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def guarded(self) -> bool:

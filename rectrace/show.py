@@ -99,7 +99,7 @@ def _served(told: Story, width: int) -> Table:
         moves = ", ".join(f"{move.action} {move.rule_id}" for move in candidate.moves)
         made.add_row(
             number(candidate.position), candidate.item, *([candidate.title] if titles else []), _rank(candidate),
-            number(candidate.score, 3), moves, " ".join(f"{each.source}#{each.rank}" for each in candidate.sources),
+            number(candidate.score, 3), moves, candidate.brought_by,
         )  # fmt: skip
     return made
 

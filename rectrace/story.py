@@ -75,6 +75,16 @@ class Candidate:
         """Plain data: what --json prints."""
         return asdict(self) | {"sentence": self.sentence()}
 
+    @property
+    def ended(self) -> str:
+        """How, in words."""
+        return ending(self.fate, self.stage, self.component, self.reason)
+
+    @property
+    def brought_by(self) -> str:
+        """Its sources, each with its rank there."""
+        return " ".join(f"{each.source}#{each.rank}" for each in self.sources)
+
     def sentence(self) -> str:
         """Its story in one sentence, in the order of the pipeline."""
         return ", ".join([*self._brought(), *self._scored(), *self._moved(), self._ended()])
@@ -98,7 +108,7 @@ class Candidate:
 
     def _ended(self) -> str:
         if self.fate != "served":
-            return ending(self.fate, self.stage, self.component, self.reason)
+            return self.ended
         return f"served at position {self.position}{' although it was dropped earlier' if self.dropped_earlier else ''}"
 
 

@@ -3,4 +3,5 @@
 from pathlib import Path
 from typing import Final
 
+TAG: Final = "rectrace"  # what has it is ours
 COMMITTED: Final = Path(__file__).parents[1] / "rendered"

@@ -1,4 +1,4 @@
-"""What all dashboards are made of: queries, variables, links, limits, three kinds of panels. Only this and measures.py
+"""What all dashboards are made of: queries, variables, links, limits, four kinds of panels. Only this and measures.py
 (the same for Prometheus) know the SDK.
 
 A panel cannot be made without a title, a description and units, and a limit that it shows is the one of the alert.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from dashboards import queries
+from dashboards.grafana import TAG
 from dashboards.prometheus.model import DASHBOARD as PIPELINE_UID
 from sinks.clickhouse.reader import STATUSES
 from streams.alerts.definitions import DEFINITIONS
@@ -33,10 +34,9 @@ Target: TypeAlias = Builder[Dataquery]  # of any data source
 PLUGIN: Final = "grafana-clickhouse-datasource"
 SOURCE: Final = common.DataSourceRef(PLUGIN, "${clickhouse}")
 ALL_REQUESTS: Final = "all requests"  # a segment: the total
-TAG: Final = "rectrace"
-SEGMENTS, EXPERIMENTS, SCORES = (f"{TAG}-{name}" for name in ("segments", "experiments", "scores"))
-OVERVIEW, FUNNEL, ITEMS, REQUESTS, RULES = (
-    f"{TAG}-{name}" for name in ("overview", "funnel", "items", "requests", "rules")
+OVERVIEW, FUNNEL, SEGMENTS, EXPERIMENTS, SCORES, ITEMS, REQUESTS, RULES = (
+    f"{TAG}-{name}"
+    for name in ("overview", "funnel", "segments", "experiments", "scores", "items", "requests", "rules")
 )
 PIPELINE: Final = PIPELINE_UID
 _SHORTEST: Final = "10s"  # a window: less than that has nothing to show

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from dashboards.grafana import TAG
 from dashboards.grafana.server import FOLDER, Document, Grafana, GrafanaError, Missing, Saved
 
-TAG: Final = "rectrace"
 _UID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _DEEPEST: Final = 8  # folders in folders that Grafana has
 _OF_GRAFANA: Final = frozenset({"id", "iteration", "schemaVersion", "version"})  # it counts these itself

@@ -19,13 +19,12 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rectrace.settings import Console, SettingsError
+from rectrace.settings import Console, SettingsError, is_loopback
 
 COOKIE: Final = "rectrace_console"
 SIGNED_IN_S: Final = 12 * 3_600
 WRONG_TOKEN_S: Final = 0.5  # an answer takes so long: guessing is slow
 MOST_BYTES: Final = 4_096  # of a sign-in form
-OPEN: Final = frozenset({"/ready", "/login"})
 # Nothing comes from elsewhere, whatever a page or what it shows may name.
 HEADERS: Final = {
     "content-security-policy": (
@@ -81,7 +80,7 @@ class Guard:
     async def _refusal(self, scope: Scope, headers: Headers, receive: Receive) -> Response | None:
         """What is answered in place of the console; None: nothing, it may be seen."""
         host = self._from_proxy(scope, headers, "x-forwarded-host") or headers.get("host", "")
-        if not self._console.guarded and not _is_loopback(host):
+        if not self._console.guarded and not is_loopback(urlsplit(f"//{host}").hostname or ""):
             return PlainTextResponse("this console is for its own machine: open it as http://127.0.0.1", 403)
         origin = headers.get("origin", "")
         if origin and urlsplit(origin).netloc != host:
@@ -154,15 +153,6 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
-
-
-def _is_loopback(host: str) -> bool:
-    """Of a Host header."""
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _own(target: str) -> str:

@@ -61,9 +61,11 @@ def request(request_id: str) -> str:
     return to("/requests", request_id)
 
 
-def utc(at: datetime) -> datetime:
-    """The driver's times of a UTC column may come without the zone."""
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+def pair(name: str, given: str) -> str:
+    """What must be NAME=VALUE, or empty. Raises BadAddress."""
+    if given and not all(given.partition("=")):
+        raise BadAddress(f"{name}={given!r} is not NAME=VALUE, such as country=DE")
+    return given
 
 
 def _moment(name: str, text: str, now: datetime) -> datetime:

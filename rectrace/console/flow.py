@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rectrace.story import Candidate, Story, ending
+from rectrace.story import Candidate, Story
 from schemas.pipeline import STAGES
 
 SERVED = "served"
@@ -88,7 +88,6 @@ def _source(candidate: Candidate) -> Node:
 def _end(candidate: Candidate) -> Node:
     if candidate.fate == SERVED:
         return Node(SERVED, SERVED, SERVED)
-    told = ending(candidate.fate, candidate.stage, candidate.component, candidate.reason)
     short = candidate.reason if candidate.fate == "dropped" and candidate.reason else candidate.fate
     by = f" · {candidate.component}" if candidate.component else ""
-    return Node(told, f"{short}{by}", "lost")
+    return Node(candidate.ended, f"{short}{by}", "lost")

@@ -4,11 +4,17 @@ from rectrace import producing, rule_book, rule_publishing
 from rectrace.demo.business import standing_rules
 from rectrace.demo.publisher import PublishError
 from schemas.errors import Unavailable
+from schemas.rules import Rule
+
+
+def first_rules() -> list[Rule]:
+    """The rules themselves."""
+    return [*rule_book.starter_pack().rules, *standing_rules()]
 
 
 def put_in_force(kafka: str, topic: str) -> int:
     """Publish them; returns how many there are. kafka: host:port. Raises PublishError."""
-    rules = [*rule_book.starter_pack().rules, *standing_rules()]
+    rules = first_rules()
     try:
         outcomes = producing.send(kafka, rule_publishing.publishing(topic, rules, "rectrace demo", ""))
     except Unavailable as error:

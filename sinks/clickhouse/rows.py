@@ -161,6 +161,11 @@ def moment(ms: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=min(max(ms, 0), _LATEST_MS))
 
 
+def utc(at: datetime) -> datetime:
+    """The driver's times of a UTC column may come without the zone."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def _texts(values: Mapping[str, str | float | bool | None] | None) -> dict[str, str]:
     """Segment values as text; null means absent."""
     return {name: text(value) for name, value in values.items() if value is not None} if values else {}

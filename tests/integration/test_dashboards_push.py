@@ -13,8 +13,7 @@ from typing import Any, Final
 import pytest
 from typer.testing import Result
 
-from dashboards.grafana import COMMITTED
-from dashboards.grafana.push import TAG
+from dashboards.grafana import COMMITTED, TAG
 from tests.support import grafana as fake
 from tests.support.command_line import run
 from tests.support.grafana import ADMIN, EDITOR, VIEWER, Answer, FakeGrafana, json_answer, text

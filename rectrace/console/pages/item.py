@@ -11,10 +11,12 @@ from starlette.requests import Request
 from rectrace import telling
 from rectrace.console import addresses, charts, layout, states, tables, times
 from rectrace.console.addresses import BadAddress, Span
+from rectrace.console.pages.requests import in_short
 from rectrace.console.tables import Column, View
 from rectrace.item_story import Asked, Ending, ItemStory
 from rectrace.story import ending
 from sinks.clickhouse.reader import Period, Reader, RequestFilter
+from sinks.clickhouse.rows import utc
 
 STEPS: Final = (10, 30, 60, 300, 900, 3_600, 10_800, 86_400)  # seconds; older outcomes are kept by the hour
 BARS: Final = 60  # at most, of the time that is asked for and of that before it
@@ -62,9 +64,8 @@ class Seen:
     @classmethod
     def of(cls, item: str, query: Mapping[str, str], now: datetime) -> "Seen":
         """From the page's address. Raises BadAddress."""
-        segment, placement = query.get("segment", "").strip(), query.get("placement", "").strip()
-        if segment and not all(segment.partition("=")):
-            raise BadAddress(f"segment={segment!r} is not NAME=VALUE, such as country=DE")
+        segment = addresses.pair("segment", query.get("segment", "").strip())
+        placement = query.get("placement", "").strip()
         return cls(item, addresses.span(query, now), segment, placement, View.of(query))
 
     def at(self, time: Mapping[str, str]) -> str:
@@ -156,7 +157,7 @@ def _shown(asked: Seen, found: _Answer) -> None:
     _verdict(told, found.segments)
     if found.series:
         layout.section(f"How its candidacies ended, each {_length(found.step)}")
-        ui.echart(chart(found.series, addresses.utc(told.asked.since))).classes("w-full h-72").mark("over-time")
+        ui.echart(chart(found.series, utc(told.asked.since))).classes("w-full h-72").mark("over-time")
     if told.endings:
         layout.section("By reason, against as long a time before")
         tables.table(
@@ -172,7 +173,9 @@ def _shown(asked: Seen, found: _Answer) -> None:
         tables.small("sources", _SOURCES, rows)
     if found.requests:
         layout.section("Its newest requests")
-        tables.small("requests", _REQUESTS, [_request(row) for row in found.requests])
+        tables.small(
+            "requests", _REQUESTS, [{**in_short(row), "at": f"{row['at']:%Y-%m-%d %H:%M:%S}"} for row in found.requests]
+        )
         fixed = {**asked.span.query, "item": asked.item, "placement": asked.placement, "segment": asked.segment}
         ui.link("all of them", addresses.to("/requests", **fixed))
 
@@ -221,7 +224,7 @@ def chart(series: Sequence[Mapping[str, Any]], since: datetime) -> dict[str, Any
     totals: dict[str, int] = {}
     counts: dict[tuple[str, datetime], int] = {}
     for row in series:
-        name, at = ending(row["fate"], row["stage"], row["component"], row["reason"]), addresses.utc(row["at"])
+        name, at = ending(row["fate"], row["stage"], row["component"], row["reason"]), utc(row["at"])
         totals[name] = totals.get(name, 0) + row["times"]
         counts[name, at] = counts.get((name, at), 0) + row["times"]
     at_times = sorted({at for _, at in counts})
@@ -231,18 +234,6 @@ def chart(series: Sequence[Mapping[str, Any]], since: datetime) -> dict[str, Any
     if rest:
         told["all others"] = [sum(counts.get((name, at), 0) for name in rest) for at in at_times]
     return charts.over_time(at_times, told, "served", since)
-
-
-def _request(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "at": f"{row['at']:%Y-%m-%d %H:%M:%S}",
-        "request_id": row["request_id"],
-        "request_id_href": addresses.request(row["request_id"]),
-        "placement": row["placement"],
-        "user_id": row["user_id"],
-        "position": row["position"] or None,
-        "status": ", ".join(row["statuses"]) or "ok",
-    }
 
 
 def _length(seconds: int) -> str:

@@ -13,12 +13,14 @@ from rectrace import telling
 from rectrace.console import addresses, charts, layout, states, tables
 from rectrace.console.flow import flow
 from rectrace.console.tables import Column, View
-from rectrace.story import Candidate, StageLine, Story, ending
+from rectrace.story import Candidate, StageLine, Story
 from rectrace.telling import Told
 from rectrace.terminal import labels, moment, number
 from sinks.clickhouse.reader import Period, Reader
+from sinks.clickhouse.rows import utc
 
 NEAR: Final = timedelta(minutes=10)  # a request's window is not further from it
+BESIDE: Final = timedelta(seconds=5)  # of requests beside it
 INTERACTIONS: Final = 1_000
 _CANDIDATES: Final = (
     Column("item", "item", linked=True),
@@ -88,7 +90,7 @@ def _ask(reader: Reader, request_id: str) -> _Answer | None:
     told = telling.request(reader, request_id)
     if told is None:
         return None
-    at = addresses.utc(told.story.at)
+    at = utc(told.story.at)
     violations = reader.violations(request_id, Period(at - NEAR, at + NEAR))
     return _Answer(told, violations, reader.interactions(request_id, INTERACTIONS))
 
@@ -171,15 +173,20 @@ class _Page:
             "position": each.position or None,
             "model_rank": each.model_rank or None,
             "score": each.score,
-            "sources": " ".join(f"{source.source}#{source.rank}" for source in each.sources),
-            "ended": ending(each.fate, each.stage, each.component, each.reason),
+            "sources": each.brought_by,
+            "ended": each.ended,
             "sentence": each.sentence(),
         }
 
     def _item(self, item: str) -> str:
         """The item's page around the time of the request."""
-        at = addresses.utc(self._story.at)
-        return addresses.to("/items", item, **addresses.Span("", "", at - NEAR, at + NEAR).fixed)
+        return addresses.to("/items", item, **_around(self._story, NEAR))
+
+
+def _around(told: Story, near: timedelta) -> dict[str, str]:
+    """`from` and `to` so far from the request."""
+    at = utc(told.at)
+    return addresses.Span("", "", at - near, at + near).fixed
 
 
 def _head(told: Story) -> None:
@@ -193,10 +200,8 @@ def _head(told: Story) -> None:
             if told.user_id:
                 ui.link(f"user {told.user_id}", addresses.to("/requests", user=told.user_id, from_="now-2d"))
             if told.placement:
-                around = addresses.Span(
-                    "", "", addresses.utc(told.at) - timedelta(seconds=5), addresses.utc(told.at) + timedelta(seconds=5)
-                )
-                ui.link("requests beside it", addresses.to("/requests", placement=told.placement, **around.fixed))
+                beside = _around(told, BESIDE)
+                ui.link("requests beside it", addresses.to("/requests", placement=told.placement, **beside))
         if named := labels(told.segments, told.experiments):
             ui.label(named)
         if told.closed:
@@ -226,7 +231,7 @@ def _card(candidate: Candidate, entry: Mapping[str, Any], address: str) -> None:
             ui.label("not scored").classes("text-sm text-grey")
         for move in candidate.moves:
             ui.label(f"{move.action} {move.rule_id}").classes("text-xs rounded px-1 bg-amber-500/20 break-all")
-        ui.label(" ".join(f"{each.source}#{each.rank}" for each in candidate.sources)).classes("text-xs text-grey")
+        ui.label(candidate.brought_by).classes("text-xs text-grey")
 
 
 def _waterfall(told: Story) -> None:

@@ -50,9 +50,8 @@ class Asked:
         for name, allowed, given in (("status", STATUSES, wanted.status), ("fate", FATES, wanted.fate)):
             if given and given not in allowed:
                 raise BadAddress(f"{name}={given!r} is none of {', '.join(allowed)}")
-        for name, given in (("segment", wanted.segment), ("arm", wanted.arm)):
-            if given and not all(given.partition("=")):
-                raise BadAddress(f"{name}={given!r} is not NAME=VALUE, such as country=DE")
+        addresses.pair("segment", wanted.segment)
+        addresses.pair("arm", wanted.arm)
         if wanted.fate and not wanted.item:
             raise BadAddress(f"fate={wanted.fate!r} is of an item: give one, too")
         limit = query.get("limit", str(LIMIT))
@@ -132,15 +131,23 @@ def _shown(asked: Asked, rows: Sequence[Mapping[str, Any]], known: Mapping[str, 
     tables.table("requests", columns, told, asked.view, lambda view: replace(asked, view=view).address)
 
 
+def in_short(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What every table of requests shows of one."""
+    return {
+        **{name: row[name] for name in ("request_id", "placement", "user_id")},
+        "request_id_href": addresses.request(row["request_id"]),
+        "position": row["position"] or None,
+        "status": ", ".join(row["statuses"]) or "ok",
+    }
+
+
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **{name: row[name] for name in ("request_id", "placement", "user_id", "n_served", "k", "total_ms")},
+        **in_short(row),
+        **{name: row[name] for name in ("n_served", "k", "total_ms")},
         "at": moment(row["at"]),
-        "status": ", ".join(row["statuses"]) or "ok",
         "segments": labels(row["segments"]),
         "experiments": labels(row["experiments"]),
-        "position": row["position"] or None,
-        "request_id_href": addresses.request(row["request_id"]),
         "user_id_href": addresses.to("/requests", user=row["user_id"]) if row["user_id"] else "",
     }
 
