@@ -4,6 +4,7 @@ Seconds, bytes and counts as named; every number has bounds. A wrong setting is 
 it was given, what it was and what is allowed. Lists may be given as JSON or as a,b.
 """
 
+import getpass
 import os
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -210,16 +211,30 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def user_name() -> str:
+    """Of the user whose process this is; empty in a container that knows none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
 class Console(_Part):
     """The web console. Elsewhere than on loopback it needs a token, or a proxy in front that says who asks."""
 
     host: str = Field("127.0.0.1", min_length=1, description="address it listens on")
     port: int = Field(8080, ge=0, le=MAX_PORT, description="0: a free one")
     token: Annotated[SecretStr, AfterValidator(_token)] = Field(
-        SecretStr(""), description="what people sign in with, 16 characters or more"
+        SecretStr(""), description="what viewers sign in with, 16 characters or more"
+    )
+    editor_token: Annotated[SecretStr, AfterValidator(_token)] = Field(
+        SecretStr(""), description="what editors sign in with, who may also publish rules and silence alerts"
     )
     user_header: str = Field(
         "", pattern=r"^[A-Za-z0-9-]*$", description="header in which a proxy that signs people in names them"
+    )
+    editors: Annotated[tuple[str, ...], Listed] = Field(
+        (), description="editors among those whom the proxy names; *: all of them"
     )
     proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], Listed] = Field(
         (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
@@ -237,7 +252,13 @@ class Console(_Part):
     @property
     def guarded(self) -> bool:
         """True if who asks is checked."""
-        return bool(self.token.get_secret_value() or self.user_header)
+        return bool(self.tokens or self.user_header)
+
+    @property
+    def tokens(self) -> dict[str, bool]:
+        """Those that are set, and whether who signs in with them is an editor."""
+        given = {self.token.get_secret_value(): False, self.editor_token.get_secret_value(): True}
+        return {token: editor for token, editor in given.items() if token}
 
 
 class _Environment(EnvSettingsSource):

@@ -1,6 +1,5 @@
 """`rectrace rules publish|disable|list|pressure|diff`: the rules that are in force."""
 
-import getpass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,11 +50,12 @@ def publish(
     settings = load(kafka=kafka, clickhouse=clickhouse)
     rules = of_files.sound(files)
     from rectrace import rule_publishing
+    from rectrace.settings import user_name
 
     found = rule_publishing.differences(rules, _published(settings))
     changing = {each.id: each.what for each in found if each.what in ("new", "changed", "enabled")}
     chosen = [rule for rule in rules if rule.id in changing]
-    records = rule_publishing.publishing(settings.topics.rules, chosen, by or _user(), note)
+    records = rule_publishing.publishing(settings.topics.rules, chosen, by or user_name(), note)
     if not dry_run:
         _send(settings, records)
     if as_json:
@@ -79,13 +79,14 @@ def disable(
     """Take rules out of force, from the next window on. What they found stays."""
     settings = load(kafka=kafka, clickhouse=clickhouse)
     from rectrace import rule_publishing
+    from rectrace.settings import user_name
     from schemas.rule_problems import nearest
 
     in_force = [str(row["id"]) for row in _published(settings) if not row["deleted"]]
     for name in ids:
         if name not in in_force:
             fail(f"no rule {name!r} is in force{nearest(name, in_force)}")
-    _send(settings, rule_publishing.disabling(settings.topics.rules, ids, by or _user(), note))
+    _send(settings, rule_publishing.disabling(settings.topics.rules, ids, by or user_name(), note))
     if as_json:
         print_json({"disabled": ids})
     else:
@@ -187,10 +188,3 @@ def _send(settings: "Settings", records: "Sequence[Outgoing]") -> None:
         fail(
             f"not published: {'; '.join(failed)}. Does the topic {settings.topics.rules} exist? See `rectrace topics`."
         )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # no such user in a container
-        return ""

@@ -1,8 +1,9 @@
-"""Who may see the console: an ASGI middleware before everything else. Pure but for the clock that it is given.
+"""Who may see the console, and who may change something: an ASGI middleware before everything else. Pure but for the
+clock that it is given.
 
-On loopback without a token everybody on the machine may, if the browser means this very address: a page of another
-site, or of a name that was pointed at 127.0.0.1, is refused. Else people sign in with the token, or a proxy that is
-believed names them in a header.
+On loopback without a token everybody on the machine may do everything, if the browser means this very address: a page
+of another site, or of a name that was pointed at 127.0.0.1, is refused. Else people sign in with the token of viewers
+or that of editors, or a proxy that is believed names them in a header.
 """
 
 import asyncio
@@ -10,16 +11,18 @@ import hashlib
 import hmac
 import html
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rectrace.settings import Console, SettingsError, is_loopback
+from rectrace.settings import Console, SettingsError, is_loopback, user_name
 
 COOKIE: Final = "rectrace_console"
 SIGNED_IN_S: Final = 12 * 3_600
@@ -34,6 +37,7 @@ HEADERS: Final = {
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
+_PERSON: Final = "rectrace_person"  # in the state of a request
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>rectrace: sign in</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <style>body {{ font: 16px sans-serif; max-width: 24rem; margin: 15vh auto; padding: 0 1rem }}
@@ -41,6 +45,20 @@ input, button {{ font: inherit; padding: .5rem; width: 100%; box-sizing: border-
 <h1>rectrace</h1><p>{said}</p><form method="post" action="/login?{next}">
 <label>Token <input name="token" type="password" autocomplete="current-password" autofocus required></label>
 <button>Sign in</button></form></html>"""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks. name: empty where nobody says it."""
+
+    name: str = ""
+    editor: bool = False
+
+
+def person(request: Request) -> Person:
+    """Who asked for a page; whom no guard let through is a viewer."""
+    found = request.scope.get("state", {}).get(_PERSON)
+    return found if isinstance(found, Person) else Person()
 
 
 def check(console: Console) -> None:
@@ -61,7 +79,7 @@ class Guard:
         self.app = app
         self._console = console
         self._now = now
-        self._token = console.token.get_secret_value()
+        self._tokens = console.tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -69,16 +87,17 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = await self._refusal(scope, headers, receive)
-        if answer is None:
+        answer = await self._answer(scope, headers, receive)
+        if isinstance(answer, Person):
+            scope["state"] = {**scope.get("state", {}), _PERSON: answer}
             await self.app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
             await answer(scope, receive, _with_headers(send))
 
-    async def _refusal(self, scope: Scope, headers: Headers, receive: Receive) -> Response | None:
-        """What is answered in place of the console; None: nothing, it may be seen."""
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive) -> Response | Person:
+        """Who may see the console, or what is answered in its place."""
         host = self._from_proxy(scope, headers, "x-forwarded-host") or headers.get("host", "")
         if not self._console.guarded and not is_loopback(urlsplit(f"//{host}").hostname or ""):
             return PlainTextResponse("this console is for its own machine: open it as http://127.0.0.1", 403)
@@ -88,13 +107,17 @@ class Guard:
                 f"asked by a page of {origin!r}, which is not {host!r}; a proxy in front must pass the Host header on"
             )
             return PlainTextResponse(told, 403)
-        if not self._console.guarded or scope["path"] == "/ready":
-            return None
-        if self._token and scope["path"] == "/login":
+        if not self._console.guarded:
+            return Person(user_name(), editor=True)
+        if scope["path"] == "/ready":
+            return Person()
+        if self._tokens and scope["path"] == "/login":
             return await self._login(scope, headers, receive)
-        if self._from_proxy(scope, headers, self._console.user_header) or self._signed_in(headers):
-            return None
-        if not self._token:
+        if name := self._from_proxy(scope, headers, self._console.user_header):
+            return Person(name, bool({name, "*"} & set(self._console.editors)))
+        if token := self._signed_in(headers):
+            return Person(editor=self._tokens[token])
+        if not self._tokens:
             return PlainTextResponse("sign in through the proxy in front of this console", 401)
         if scope["type"] == "http" and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             wanted = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
@@ -111,38 +134,44 @@ class Guard:
             return ""
         return headers.get(name, "") if any(peer in network for network in self._console.proxies) else ""
 
-    def _signed_in(self, headers: Headers) -> bool:
-        if not self._token:
-            return False
+    def _signed_in(self, headers: Headers) -> str:
+        """The token that somebody has, or had when signing in; empty: none."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token.encode()):
-            return True
+        if scheme.lower() == "bearer" and (token := self._token(given.strip())):
+            return token
         cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         until, _, signature = (cookie.value if cookie else "").partition(".")
-        valid = until.isdecimal() and int(until) > self._now()
-        return valid and hmac.compare_digest(signature.encode(), self._sign(until).encode())
+        if not (until.isdecimal() and int(until) > self._now()):
+            return ""
+        signed = (token for token in self._tokens if hmac.compare_digest(signature.encode(), _sign(token, until)))
+        return next(signed, "")
 
-    def _sign(self, until: str) -> str:
-        return hmac.new(self._token.encode(), f"{COOKIE} {until}".encode(), hashlib.sha256).hexdigest()
+    def _token(self, given: str) -> str:
+        """What was given, if it is a token."""
+        return next((token for token in self._tokens if hmac.compare_digest(given.encode(), token.encode())), "")
 
     async def _login(self, scope: Scope, headers: Headers, receive: Receive) -> Response:
         wanted = _own(parse_qs(scope["query_string"].decode("latin-1")).get("next", ["/"])[0])
-        said = "Sign in with the token of this console (setting console.token)."
+        said = "Sign in with a token of this console (settings console.token, console.editor_token)."
         if scope["method"] == "POST":
             form = parse_qs((await _body(receive)).decode("latin-1"))
-            if hmac.compare_digest(form.get("token", [""])[0].encode(), self._token.encode()):
+            if token := self._token(form.get("token", [""])[0]):
                 answer = RedirectResponse(wanted, 303)
                 scheme = self._from_proxy(scope, headers, "x-forwarded-proto") or scope["scheme"]
                 until = str(int(self._now()) + SIGNED_IN_S)
                 answer.set_cookie(
-                    COOKIE, f"{until}.{self._sign(until)}", max_age=SIGNED_IN_S, httponly=True, samesite="lax",
-                    secure=scheme == "https",
+                    COOKIE, f"{until}.{_sign(token, until).decode()}", max_age=SIGNED_IN_S, httponly=True,
+                    samesite="lax", secure=scheme == "https",
                 )  # fmt: skip
                 return answer
             await asyncio.sleep(WRONG_TOKEN_S)
             said = "That is not the token."
         page = _PAGE.format(said=html.escape(said), next=html.escape(urlencode({"next": wanted})))
         return HTMLResponse(page, 200 if scope["method"] in ("GET", "HEAD") else 403)
+
+
+def _sign(token: str, until: str) -> bytes:
+    return hmac.new(token.encode(), f"{COOKIE} {until}".encode(), hashlib.sha256).hexdigest().encode()
 
 
 def _with_headers(send: Send) -> Send:

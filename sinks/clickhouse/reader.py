@@ -101,6 +101,10 @@ class Reader:
         self._journey = journey
         self._limits = dict(limits)
 
+    def ask(self, query: str, parameters: Mapping[str, Any], **parts: str) -> list[Row]:
+        """Rows of a query of sinks/clickhouse/queries; parts: text of our own in it, beside the database."""
+        return self._rows(sql(query, database=self._database, **parts), parameters)
+
     def trace(self, request_id: str) -> Row | None:
         """One request, merged as the seal would, as soon as any part of it has landed. None: never heard of."""
         rows = self._rows(self._trace_query(), {"request_id": request_id})
@@ -138,31 +142,29 @@ class Reader:
 
     def violations(self, request_id: str, period: Period) -> list[Row]:
         """What rules found wrong with one request, whose window is in the period."""
-        query = sql("request_violations", database=self._database)
-        return self._rows(query, {**period.parameters, "request_id": request_id})
+        return self.ask("request_violations", {**period.parameters, "request_id": request_id})
 
     def interactions(self, request_id: str, limit: int) -> list[Row]:
         """What its user did with what it served, in order of time."""
-        query = sql("request_interactions", database=self._database)
-        return self._rows(query, {"request_id": request_id, "limit": limit})
+        return self.ask("request_interactions", {"request_id": request_id, "limit": limit})
 
     def find(self, text: str, since: datetime, recent: datetime) -> list[str]:
         """What a text is: request, user, item, several of them or nothing. Users and items without a catalogue entry
         are looked for from `since` on; requests that are not sealed yet by their user from `recent` on."""
-        rows = self._rows(sql("find", database=self._database), {"text": text, "since": since, "recent": recent})
+        rows = self.ask("find", {"text": text, "since": since, "recent": recent})
         return [row["kind"] for row in rows]
 
     def known(self, period: Period) -> dict[str, list[str]]:
         """What requests of a period can be asked by: placement, segment (NAME=VALUE), arm (EXPERIMENT=ARM), rule."""
         found: dict[str, list[str]] = {"placement": [], "segment": [], "arm": [], "rule": []}
-        for row in self._rows(sql("known", database=self._database), period.parameters):
+        for row in self.ask("known", period.parameters):
             found[row["kind"]].append(row["value"])
         return found
 
     def item_series(self, item: str, period: Period, segment: str, placement: str, step: int) -> list[Row]:
         """How its candidacies ended by time, in steps of so many seconds, from the period before on."""
         parameters = {**period.parameters, "item": item, "segment": segment, "placement": placement, "step": step}
-        return self._rows(sql("item_series", database=self._database), parameters)
+        return self.ask("item_series", parameters)
 
     def item_fates(self, item: str, period: Period, segment: str, placement: str) -> list[Row]:
         """How its candidacies ended, in the period and before it, commonest first."""
@@ -194,7 +196,7 @@ class Reader:
 
     def catalog(self, items: Sequence[str]) -> dict[str, Row]:
         """The newest catalogue entries of these items, by item."""
-        rows = self._rows(sql("catalog_items", database=self._database), {"items": list(items)})
+        rows = self.ask("catalog_items", {"items": list(items)})
         return {row["item"]: row for row in rows}
 
     def dead_letters(
@@ -220,16 +222,15 @@ class Reader:
 
     def rules(self, since: datetime) -> list[Row]:
         """Every rule as it was published last, disabled ones last, and what it found from `since` on."""
-        return self._rows(sql("rules_list", database=self._database), {"since": since})
+        return self.ask("rules_list", {"since": since})
 
     def pressure(self, period: Period) -> list[Row]:
         """What rules did to the lists of each placement, the one with the most requests first. Nothing sealed: none."""
-        return self._rows(sql("pressure", database=self._database), period.parameters)
+        return self.ask("pressure", period.parameters)
 
     def rule_pressure(self, period: Period, placement: str) -> list[Row]:
         """What each rule did, the one with the most served slots first. placement: empty for all."""
-        query = sql("rule_pressure", database=self._database)
-        return self._rows(query, {**period.parameters, "placement": placement})
+        return self.ask("rule_pressure", {**period.parameters, "placement": placement})
 
     def _trace_query(self) -> str:
         parts = (
@@ -240,7 +241,7 @@ class Reader:
 
     def _item(self, query: str, item: str, period: Period, segment: str, placement: str) -> list[Row]:
         parameters = {**period.parameters, "item": item, "segment": segment, "placement": placement}
-        return self._rows(sql(query, database=self._database), parameters)
+        return self.ask(query, parameters)
 
     def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
         with errors("asking"):

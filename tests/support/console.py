@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from nicegui.testing import User
 from nicegui.testing.general import nicegui_reset_globals
 
 from rectrace.console import server
+from rectrace.console.access import Guard
 from rectrace.console.asking import Asker
 from rectrace.settings import Settings
 
@@ -30,7 +32,7 @@ async def _visit(settings: Settings, journey: Callable[[User], Awaitable[None]])
     asker = Asker(settings)
     with _nicegui_anew():
         app = server.app(settings, asker)
-        transport = httpx.ASGITransport(app)
+        transport = httpx.ASGITransport(Guard(app, settings.console, time.time))
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=BASE) as client:
             await journey(User(client))
     asker.close()

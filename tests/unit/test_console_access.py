@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 from pydantic import SecretStr
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from rectrace.console.access import COOKIE, SIGNED_IN_S, Guard, check
-from rectrace.settings import Console, SettingsError
+from rectrace.console.access import COOKIE, SIGNED_IN_S, Guard, Person, check, person
+from rectrace.settings import Console, SettingsError, user_name
 
 TOKEN = "0123456789abcdef"
 WITH_TOKEN = Console(host="0.0.0.0", token=SecretStr(TOKEN))
+EDITOR_TOKEN = "fedcba9876543210"
 BY_PROXY = Console(host="0.0.0.0", user_header="X-User", proxies=["10.1.0.0/16"])
 HTML = {"accept": "text/html"}
 NOW = 1_000_000.0
@@ -25,7 +27,7 @@ def get(headers: dict[str, str]) -> Asking:
 
 
 async def seen(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("the console")(scope, receive, send)
+    await PlainTextResponse(str(person(Request(scope))))(scope, receive, send)
 
 
 def ask(
@@ -88,7 +90,7 @@ def test_signing_in_lasts_its_time_and_leads_back() -> None:
         return await client.get("/")
 
     signed_in = ask(WITH_TOKEN, sign_in)
-    assert signed_in.text == "the console"
+    assert signed_in.status_code == 200
     cookie = {"cookie": signed_in.request.headers["cookie"]}
     assert ask(WITH_TOKEN, get(cookie)).status_code == 200
     assert ask(WITH_TOKEN, get(cookie), now=lambda: NOW + SIGNED_IN_S + 1).status_code == 401
@@ -157,3 +159,32 @@ def test_a_websocket_needs_the_same() -> None:
     assert upgrade(Console(), (b"origin", b"http://evil.example")) == ["websocket.close"]
     assert upgrade(WITH_TOKEN) == ["websocket.close"]
     assert upgrade(WITH_TOKEN, (b"authorization", f"Bearer {TOKEN}".encode())) == ["the console"]
+
+
+def test_who_may_change_something() -> None:
+    both = Console(host="0.0.0.0", token=SecretStr(TOKEN), editor_token=SecretStr(EDITOR_TOKEN))
+    for token, editor in ((TOKEN, False), (EDITOR_TOKEN, True)):
+        asked = ask(both, get({"authorization": f"Bearer {token}"}))
+        assert asked.text == str(Person(editor=editor))
+
+        async def sign_in(client: httpx.AsyncClient, token: str = token) -> httpx.Response:
+            signed = await client.post("/login", data={"token": token})
+            return await client.get("/", headers={"cookie": f"{COOKIE}={signed.cookies[COOKIE]}"})
+
+        assert ask(both, sign_in).text == str(Person(editor=editor))
+    only_editors = Console(host="0.0.0.0", editor_token=SecretStr(EDITOR_TOKEN))
+    assert ask(only_editors, get({"authorization": f"Bearer {TOKEN}"})).status_code == 401
+    assert ask(only_editors, get({"authorization": f"Bearer {EDITOR_TOKEN}"})).status_code == 200
+
+
+@pytest.mark.parametrize(("editors", "editor"), [((), False), (("ann",), False), (("ann", "me"), True), (("*",), True)])
+def test_the_proxy_says_who_it_is_and_the_settings_who_may_change_something(
+    editors: tuple[str, ...], editor: bool
+) -> None:
+    console = BY_PROXY.model_copy(update={"editors": editors})
+    assert ask(console, get({"x-user": "me"})).text == str(Person("me", editor))
+
+
+def test_on_this_machine_everybody_is_an_editor_and_what_no_guard_let_through_is_a_viewer() -> None:
+    assert ask(Console(), get({}), host="127.0.0.1").text == str(Person(user_name(), editor=True))
+    assert person(Request({"type": "http", "headers": []})) == Person()
