@@ -61,10 +61,10 @@ def request(request_id: str) -> str:
     return to("/requests", request_id)
 
 
-def pair(name: str, given: str) -> str:
+def pair(name: str, given: str, example: str = "country=DE") -> str:
     """What must be NAME=VALUE, or empty. Raises BadAddress."""
     if given and not all(given.partition("=")):
-        raise BadAddress(f"{name}={given!r} is not NAME=VALUE, such as country=DE")
+        raise BadAddress(f"{name}={given!r} is not NAME=VALUE, such as {example}")
     return given
 
 

@@ -53,6 +53,7 @@ class RequestFilter:
     fate: str = ""  # of that item: served, or dropped, which is anything else
     segment: str = ""  # NAME=VALUE
     arm: str = ""  # EXPERIMENT=ARM
+    version: str = ""  # COMPONENT=VERSION
     rule: str = ""  # found at fault by it
 
     def condition(self, database: str) -> str:
@@ -67,6 +68,7 @@ class RequestFilter:
             "NOT has(served, {item:String})": self.item and self.fate == "dropped",
             "segments[{segment_name:String}] = {segment_value:String}": self.segment,
             "experiments[{experiment:String}] = {arm:String}": self.arm,
+            "has(arrayZip(stages.component, stages.version), ({component:String}, {version:String}))": self.version,
             f"request_id IN (SELECT request_id FROM {database}.violations WHERE rule = {{rule:String}} AND {_NEAR})": (
                 self.rule
             ),
@@ -78,6 +80,7 @@ class RequestFilter:
         """Query parameters."""
         segment, _, value = self.segment.partition("=")
         experiment, _, arm = self.arm.partition("=")
+        component, _, version = self.version.partition("=")
         return {
             "user": self.user,
             "placement": self.placement,
@@ -87,6 +90,8 @@ class RequestFilter:
             "segment_value": value,
             "experiment": experiment,
             "arm": arm,
+            "component": component,
+            "version": version,
             "rule": self.rule,
         }
 
@@ -155,8 +160,9 @@ class Reader:
         return [row["kind"] for row in rows]
 
     def known(self, period: Period) -> dict[str, list[str]]:
-        """What requests of a period can be asked by: placement, segment (NAME=VALUE), arm (EXPERIMENT=ARM), rule."""
-        found: dict[str, list[str]] = {"placement": [], "segment": [], "arm": [], "rule": []}
+        """What requests of a period can be asked by: placement, segment (NAME=VALUE), arm (EXPERIMENT=ARM), version
+        (COMPONENT=VERSION), rule."""
+        found: dict[str, list[str]] = {"placement": [], "segment": [], "arm": [], "version": [], "rule": []}
         for row in self.ask("known", period.parameters):
             found[row["kind"]].append(row["value"])
         return found

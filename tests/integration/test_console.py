@@ -57,6 +57,7 @@ def test_requests_by_what_people_know_of_them(settings: Settings) -> None:
         "user=u-1&status=empty": ["empty"],
         "item=g5&fate=served": ["fallback", "whole-2", "whole"],
         "item=g3&fate=dropped&segment=country%3DFR": ["whole-2"],
+        "version=ranker%3D1.4.0": ["whole-2", "whole"],
         "rule=knit": ["whole-2", "whole"],
         "arm=ranker%3Dv2&placement=home&limit=1": ["whole-2"],
     }
@@ -79,6 +80,8 @@ def test_requests_that_are_not_there_or_cannot_be_asked_for(settings: Settings) 
     async def journey(user: User) -> None:
         await user.open(f"/requests?{TIME}&placement=hoem")
         await user.should_see("no placement 'hoem' then; there was cart, home", retries=PATIENT)
+        await user.open(f"/requests?{TIME}&version=ranker%3D9")
+        await user.should_see("no version 'ranker=9' then; there was ann=2.3.1, ranker=1.4.0", retries=PATIENT)
         await user.open("/requests?status=failed")
         await user.should_see("status='failed' is none of empty, short")
         await user.open("/requests?from=yesterday")
@@ -164,6 +167,28 @@ def test_a_request_of_which_something_is_wrong(settings: Settings, request_id: s
         await user.open(f"/requests/{request_id}")
         await user.should_see(said[0], retries=PATIENT)
         assert set(said) <= set(texts(user)) | {text for text in texts(user) if text.startswith(said[0])}
+
+    visit(settings, journey)
+
+
+def test_two_requests_side_by_side(settings: Settings) -> None:
+    async def journey(user: User) -> None:
+        await user.open("/compare?left=whole")
+        await user.should_see("Compare it with", retries=PATIENT)
+        assert "its user's request before: quiet-3" in texts(user)
+        user.find("the nearest in time at its placement: whole-2").click()
+        await user.should_see("What else differs", retries=PATIENT)
+        assert user.back_history[-1] == "/compare?left=whole&right=whole-2"
+        assert "Both served the same 3 items in the same order." in texts(user)
+        facts = {row["name"]: (row["left"], row["right"]) for row in rows(user, "table-facts")}
+        assert facts["country"] == ("DE", "FR")
+        assert facts["scoring · ranker"] == ("1.4.0, 5 out", "1.4.0, 6 out")
+        assert "placement" not in facts
+        differences = {row["item"]: row["difference"] for row in rows(user, "table-items")}
+        assert differences["g6"].startswith("dropped in filtering by stock: seen, right ")
+        assert differences["g1"] == ""
+        await user.open("/compare?left=whole&right=never")
+        await user.should_see("Nothing is known of request 'never'.", retries=PATIENT)
 
     visit(settings, journey)
 

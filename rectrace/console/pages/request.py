@@ -202,6 +202,7 @@ def _head(told: Story) -> None:
             if told.placement:
                 beside = _around(told, BESIDE)
                 ui.link("requests beside it", addresses.to("/requests", placement=told.placement, **beside))
+            ui.link("compare it with another", addresses.to("/compare", left=told.request_id))
         if named := labels(told.segments, told.experiments):
             ui.label(named)
         if told.closed:

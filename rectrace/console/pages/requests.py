@@ -17,7 +17,7 @@ from sinks.clickhouse.reader import STATUSES, Period, Reader, RequestFilter
 LIMIT: Final = 500
 MOST: Final = 5_000  # rows; more belong into a file of their own
 FATES: Final = ("served", "dropped")
-_FIELDS: Final = ("user", "placement", "status", "item", "fate", "segment", "arm", "rule")
+_FIELDS: Final = ("user", "placement", "status", "item", "fate", "segment", "arm", "version", "rule")
 _LABELS: Final = {"fate": "fate of the item"}
 _COLUMNS: Final = (
     Column("at", "at (UTC)"),
@@ -50,8 +50,8 @@ class Asked:
         for name, allowed, given in (("status", STATUSES, wanted.status), ("fate", FATES, wanted.fate)):
             if given and given not in allowed:
                 raise BadAddress(f"{name}={given!r} is none of {', '.join(allowed)}")
-        addresses.pair("segment", wanted.segment)
-        addresses.pair("arm", wanted.arm)
+        for name, example in (("segment", "country=DE"), ("arm", "ranker=v2"), ("version", "ranker=v2.1")):
+            addresses.pair(name, getattr(wanted, name), example)
         if wanted.fate and not wanted.item:
             raise BadAddress(f"fate={wanted.fate!r} is of an item: give one, too")
         limit = query.get("limit", str(LIMIT))
@@ -155,7 +155,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 def _hint(asked: Asked, known: Mapping[str, Sequence[str]]) -> str:
     """What there is in place of what was asked for and is not there."""
     told = []
-    for kind in ("placement", "segment", "arm", "rule"):
+    for kind in ("placement", "segment", "arm", "version", "rule"):
         given, there = getattr(asked.wanted, kind), known.get(kind, ())
         if given and given not in there:
             told.append(f"no {kind} {given!r} then; there was {', '.join(there[:20]) or 'none'}")

@@ -11,6 +11,9 @@ FROM
     FROM $database.segment_metrics
     WHERE segment != '' AND window >= {since:DateTime('UTC')} AND window < {until:DateTime('UTC')}
     UNION ALL
+    SELECT DISTINCT 'version', concat(component, '=', version) FROM $database.stage_metrics
+    WHERE version != '' AND window >= {since:DateTime('UTC')} AND window < {until:DateTime('UTC')}
+    UNION ALL
     SELECT DISTINCT 'rule', rule::String FROM $database.rule_hits
     WHERE hit > 0 AND window >= {since:DateTime('UTC')} AND window < {until:DateTime('UTC')}
 )
