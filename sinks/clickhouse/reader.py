@@ -184,6 +184,18 @@ class Reader:
         """The requests among which it could have been, and the newest sealed window."""
         return self._item("item_traffic", item, period, segment, placement)[0]
 
+    def item_segments(self, item: str, period: Period, placement: str) -> list[Row]:
+        """How its candidacies ended by segment, now and before."""
+        return self._item("item_segments", item, period, "", placement)
+
+    def item_needs(self, item: str, period: Period, segment: str, placement: str, many: int) -> Row:
+        """Its score and rank against those of the last slot, medians over the newest `many` requests that scored it."""
+        return self._item("item_needs", item, period, segment, placement, many)[0]
+
+    def item_rules(self, item: str, period: Period, segment: str, placement: str, many: int) -> list[Row]:
+        """Rules that moved or dropped it in its newest `many` requests with such a rule, or found it at fault."""
+        return self._item("item_rules", item, period, segment, placement, many)
+
     def segments(self, period: Period) -> list[str]:
         """The segments that item outcomes of the period are kept for, without the total."""
         query = (
@@ -245,9 +257,13 @@ class Reader:
         )
         return sql("trace", database=self._database, merged=self._journey.merge(parts, which="1"))
 
-    def _item(self, query: str, item: str, period: Period, segment: str, placement: str) -> list[Row]:
-        parameters = {**period.parameters, "item": item, "segment": segment, "placement": placement}
-        return self.ask(query, parameters)
+    def _item(self, query: str, item: str, period: Period, segment: str, placement: str, many: int = 0) -> list[Row]:
+        name, _, value = segment.partition("=")
+        parameters = {
+            **period.parameters, "item": item, "segment": segment, "segment_name": name, "segment_value": value,
+            "placement": placement, "many": many,
+        }  # fmt: skip
+        return self.ask(query, parameters, when=_NEAR)
 
     def _rows(self, query: str, parameters: Mapping[str, Any]) -> list[Row]:
         with errors("asking"):

@@ -206,11 +206,29 @@ def test_an_item(settings: Settings) -> None:
         endings = {row["what"]: (row["now"], row["before"]) for row in rows(user, "table-endings")}
         assert endings["dropped in filtering by stock: out_of_stock"] == (2, 0)
         assert [row["source"] for row in rows(user, "table-sources")] == ["ann"]
+        (germany, france) = rows(user, "table-segments")
+        assert (germany["segment"], germany["candidacies"], germany["served"]) == ("country=DE", 3, 0)
+        assert (france["segment"], france["mostly"]) == ("country=FR", "dropped in filtering by stock: out_of_stock")
+        assert "None, in that time." in said
         assert [row["request_id"] for row in rows(user, "table-requests")] == ["empty", "fallback", "whole-2", "whole"]
         (chart,) = user.find(kind=ui.echart).elements
         assert sum(sum(each["data"]) for each in chart.options["series"]) == sum(
             told["now"] + told["before"] for told in rows(user, "table-endings")
         )
+
+    visit(settings, journey)
+
+
+def test_what_an_item_would_need_and_which_rules_touch_it(settings: Settings) -> None:
+    async def journey(user: User) -> None:
+        await user.open(f"/items/g1?{TIME}")
+        await user.should_see("verdict", retries=PATIENT)
+        assert [text for text in texts(user) if text.startswith("By its score alone")] == [
+            "By its score alone it would have been served in 100% of the time (2 requests scored it): its score is "
+            "0.28 (rank 2 of 5), and the last of 3 slots takes 0.17 (medians)."
+        ]
+        touched = [(row["rule"], row["action"], row["times"], row["served"]) for row in rows(user, "table-rules")]
+        assert touched == [("boost_new_season", "boost", 2, 2), ("knit", "at fault", 2, 2)]
 
     visit(settings, journey)
 

@@ -105,6 +105,10 @@ def _ask_all(reader: Reader) -> None:
         assert reader.item_traffic(*asked)["now"] > 0
         assert sum(row["now"] for row in reader.item_fates(*asked)) > 0
         assert [row["source"] for row in reader.item_sources(*asked)] == ["ann"]
+        needs = reader.item_needs("g1", *asked[1:], 10)
+        assert (needs["requests"], needs["rank"], needs["slots"]) == (1 if segment else 2, 2, 3)
+        assert {row["rule"] for row in reader.item_rules("g1", *asked[1:], 10)} == {"boost_new_season"}
+    assert sum(row["now"] for row in reader.item_segments("g3", PERIOD, "")) == 4
     assert {row["placement"]: row["requests"] for row in reader.pressure(PERIOD)} == {"home": 5, "cart": 1}
     assert {row["rule"]: row["slots"] for row in reader.rule_pressure(PERIOD, "")} == {
         "boost_new_season": 2, "pin_campaign": 2,

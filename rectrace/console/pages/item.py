@@ -1,18 +1,19 @@
 """Why is this item not shown? What `rectrace item` tells, laid out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from nicegui import ui
 from starlette.requests import Request
 
-from rectrace import telling
+from rectrace import item_reach, telling
 from rectrace.console import addresses, charts, layout, states, tables, times
 from rectrace.console.addresses import BadAddress, Span
 from rectrace.console.pages.requests import in_short
 from rectrace.console.tables import Column, View
+from rectrace.item_reach import SegmentLine
 from rectrace.item_story import Asked, Ending, ItemStory
 from rectrace.story import ending
 from sinks.clickhouse.reader import Period, Reader, RequestFilter
@@ -22,6 +23,7 @@ STEPS: Final = (10, 30, 60, 300, 900, 3_600, 10_800, 86_400)  # seconds; older o
 BARS: Final = 60  # at most, of the time that is asked for and of that before it
 KINDS: Final = 8  # of endings that the chart tells apart
 EXAMPLES: Final = 20  # requests
+NEWEST: Final = 500  # requests that are looked into for scores and rules
 _ENDINGS: Final = (
     Column("what", "how it ended", wide=12),
     Column("now", "times", digits=0),
@@ -40,6 +42,23 @@ _SOURCES: Final = (
     Column("served", "served", digits=0),
     Column("share", "served of these, %", digits=1),
     Column("before", "times before", digits=0),
+)
+_SEGMENTS: Final = (
+    Column("segment", "segment", linked=True),
+    Column("requests", "requests", digits=0),
+    Column("candidacies", "candidacies", digits=0),
+    Column("reach", "of its requests, %", digits=1),
+    Column("served", "served", digits=0),
+    Column("survival", "of candidacies, %", digits=1),
+    Column("survival_before", "before, %", digits=1),
+    Column("mostly", "what was not served mostly was", wide=12),
+)
+_RULES: Final = (
+    Column("rule", "rule", linked=True),
+    Column("action", "what it did"),
+    Column("times", "requests", digits=0),
+    Column("served", "and served", digits=0),
+    Column("example", "for example", linked=True),
 )
 _REQUESTS: Final = (
     Column("at", "at (UTC)"),
@@ -81,6 +100,9 @@ class _Answer:
     step: int
     requests: list[dict[str, Any]]
     segments: list[str]
+    by_segment: list[SegmentLine]
+    need: str
+    rules: list[dict[str, Any]]
 
 
 def register(pages: states.Pages) -> None:
@@ -121,6 +143,9 @@ def _ask(reader: Reader, asked: Seen) -> _Answer:
         step,
         reader.requests(period, filters, EXAMPLES),
         reader.segments(Period(period.before, period.until)),
+        item_reach.by_segment(reader.item_segments(asked.item, period, asked.placement)),
+        item_reach.need(reader.item_needs(asked.item, period, asked.segment, asked.placement, NEWEST), NEWEST),
+        reader.item_rules(asked.item, period, asked.segment, asked.placement, NEWEST),
     )
 
 
@@ -163,6 +188,22 @@ def _shown(asked: Seen, found: _Answer) -> None:
         tables.table(
             "endings", _ENDINGS, _endings(told), asked.view, lambda view: replace(asked, view=view).at(asked.span.query)
         )
+    if found.by_segment:
+        layout.section("By segment")
+        lines = [_segment(asked, each) for each in found.by_segment]
+        tables.small("segments", _SEGMENTS, lines)
+    if found.need:
+        layout.section("What it would need")
+        ui.label(found.need).mark("need")
+    if told.candidacies:
+        layout.section("Rules that touch it")
+        if found.rules:
+            tables.small("rules", _RULES, [_rule(row) for row in found.rules])
+            ui.label(
+                f"Moved or dropped: of its newest {NEWEST} requests with such a rule; at fault: where it was served."
+            ).classes("text-sm text-grey")
+        else:
+            ui.label("None, in that time.").classes("text-grey")
     if told.sources:
         layout.section("By source")
         rows = [
@@ -216,6 +257,23 @@ def _ending(each: Ending, *, compared: bool) -> dict[str, Any]:
         "mean_score": each.mean_score,
         "example": example,
         "example_href": addresses.request(example) if example else "",
+    }
+
+
+def _segment(asked: Seen, line: SegmentLine) -> dict[str, Any]:
+    shares = {name: getattr(line, name) for name in ("reach", "survival", "survival_before")}
+    return {
+        **asdict(line),
+        **{name: value * 100 if value is not None else None for name, value in shares.items()},
+        "segment_href": replace(asked, segment=line.segment).at(asked.span.query),
+    }
+
+
+def _rule(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "rule_href": addresses.to("/rules", row["rule"]),
+        "example_href": addresses.request(row["example"]),
     }
 
 
