@@ -18,7 +18,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from rectrace import live_numbers, settings, show, wiring
+from rectrace import desktop, live_numbers, settings, show, wiring
 from rectrace.commands.administer import create_topics
 from rectrace.demo import first_rules
 from rectrace.demo.faults import Fault, library
@@ -53,6 +53,7 @@ class Options:
     data: Path | None
     alertmanager: str | None = None  # URL
     console_port: int | None = None  # None: no console; 0: a free one
+    open_console: bool | None = None  # in the browser; None: at a desktop
 
 
 def run(options: Options) -> int:
@@ -138,6 +139,7 @@ def _running(options: Options) -> Iterator[_Parts]:
                 if console:
                     console.wait_ready(lambda: _answers(f"{console_url}/ready"), READY_WITHIN)
                     say(f"console on {console_url}")
+                    desktop.show(console_url, options.open_console)
                 yield _Parts(stack, worker, publisher, f"{metrics}/metrics", status, console, console_url)
             finally:
                 publisher.stop()

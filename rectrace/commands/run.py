@@ -57,6 +57,12 @@ def demo(
     console_port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Default: 8080, or a free one. 0: a free one.")
     ] = None,
+    open_console: Annotated[
+        bool | None,
+        typer.Option(
+            "--open/--no-open", help="Open the console in the browser. Default: at a desktop.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Everything at once on this machine: broker, ClickHouse, worker, and a demo recommender with real garments."""
     _require_local("demo")
@@ -77,7 +83,18 @@ def demo(
         console = False
     pages = demonstration.console_port(console_port) if console else None
     options = demonstration.Options(
-        seconds, rate, injected, fault or [], seed, kafka_port, clickhouse_port, metrics_port, data, alertmanager, pages
+        seconds,
+        rate,
+        injected,
+        fault or [],
+        seed,
+        kafka_port,
+        clickhouse_port,
+        metrics_port,
+        data,
+        alertmanager,
+        pages,
+        open_console,
     )
     raise typer.Exit(demonstration.run(options))
 
