@@ -45,6 +45,8 @@ def test_the_database_is_the_one_of_the_settings() -> None:
     clickhouse, database = SOURCES["rectrace-clickhouse"]["jsonData"], Settings.model_fields["database"].default
     assert (clickhouse["defaultDatabase"], text("users/grafana/default_database")) == (database, database)
     assert text("users/grafana/grants/query") == f"GRANT SELECT ON {database}.*"
+    console = ET.parse(PROVISIONING / "clickhouse/console.xml").getroot()
+    assert [each.text for each in console.findall("users/console/*/query")] == [f"GRANT SELECT ON {database}.*"]
 
 
 def test_prometheus_and_its_alertmanager_are_told_of_each_other() -> None:

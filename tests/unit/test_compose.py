@@ -97,15 +97,18 @@ def test_our_settings_exist_and_are_taken(name: str, monkeypatch: pytest.MonkeyP
     assert f"INSIDE://{settings.kafka}" in kafka["KAFKA_ADVERTISED_LISTENERS"]
     assert settings.clickhouse == "http://clickhouse:8123"
     server = SERVICES["clickhouse"]["environment"]
-    assert settings.clickhouse_user == server["CLICKHOUSE_USER"]
-    assert settings.clickhouse_password.get_secret_value() == filled(server["CLICKHOUSE_PASSWORD"])
+    known = {server["CLICKHOUSE_USER"]: server["CLICKHOUSE_PASSWORD"], "console": server["CLICKHOUSE_CONSOLE_PASSWORD"]}
+    assert settings.clickhouse_user == ("console" if name == "console" else server["CLICKHOUSE_USER"])
+    assert settings.clickhouse_password.get_secret_value() == filled(known[settings.clickhouse_user])
 
 
 def test_what_people_set_for_compose_does_not_stop_the_commands_on_this_machine() -> None:
     """A variable of our prefix that is no setting is refused."""
     asked = {name for name, _ in DEFAULTED.findall(TEXT)}
-    ours = {"RECTRACE_CLICKHOUSE_PASSWORD", "RECTRACE_CONSOLE__TOKEN"}
-    assert asked == {*ours, "CLICKHOUSE_GRAFANA_PASSWORD", "GRAFANA_ADMIN_PASSWORD"}
+    ours = {"RECTRACE_CLICKHOUSE_PASSWORD", "RECTRACE_CONSOLE__TOKEN", "RECTRACE_CONSOLE__EDITOR_TOKEN"}
+    assert asked == {
+        *ours, "CLICKHOUSE_CONSOLE_PASSWORD", "CLICKHOUSE_GRAFANA_PASSWORD", "GRAFANA_ADMIN_PASSWORD",
+    }  # fmt: skip
     assert {name for name in asked if name.startswith(PREFIX)} <= set(variables(Settings))
 
 
@@ -209,8 +212,11 @@ def test_grafana_and_clickhouse_get_what_their_files_take_from_the_environment()
     of_grafana = re.findall(r"\$\{?([A-Z_]+)", (provisioning / "datasources/rectrace.yml").read_text())
     assert of_grafana
     assert set(of_grafana) <= set(SERVICES["grafana"]["environment"])
-    of_clickhouse = re.findall(r'from_env="([A-Z_]+)"', (provisioning / "clickhouse/grafana.xml").read_text())
-    assert of_clickhouse
+    users = [file.read_text() for file in (provisioning / "clickhouse").glob("*.xml")]
+    of_clickhouse = re.findall(r'from_env="([A-Z_]+)"', "".join(users))
+    assert len(of_clickhouse) == len(users)
+    mounted = {Path(here).name for here, _ in bound(SERVICES["clickhouse"])}
+    assert mounted == {file.name for file in (provisioning / "clickhouse").glob("*.xml")}
     assert set(of_clickhouse) <= set(SERVICES["clickhouse"]["environment"])
     for name in ("CLICKHOUSE_HOST", "PROMETHEUS_URL", "ALERTMANAGER_URL"):
         host = re.sub(r"^\w+://|:\d+$", "", SERVICES["grafana"]["environment"][name])
