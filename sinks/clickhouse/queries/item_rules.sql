@@ -1,37 +1,50 @@
--- Which rules touched an item: those that moved or dropped it in the newest requests with it, and those that found it at
--- fault where it was served, in all of the period.
+-- Which rules touched an item: those that moved or dropped it in its newest requests with such a rule, and those that
+-- found it at fault where it was served, in all of the period. Of the stages no more is read than this takes.
+WITH
+    shown AS
+    (
+        SELECT window, request_id
+        FROM $database.traces
+        WHERE $when AND at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
+            AND ({placement:String} = '' OR placement = {placement:String})
+            AND ({segment:String} = '' OR segments[{segment_name:String}] = {segment_value:String})
+            AND arrayExists(
+                (stage, moved, dropped) -> stage = 'business_logic'
+                    AND (has(moved, {item:String}) OR has(arrayFlatten(mapValues(dropped)), {item:String})),
+                stages.stage, stages.adjustments.item, stages.dropped
+            )
+        ORDER BY at DESC
+        LIMIT {many:UInt32}
+    )
 SELECT rule, action, times, served, example
 FROM
 (
     SELECT
-        move.rule_id::String AS rule, move.action::String AS action, uniqExact(request_id) AS times,
+        move.1 AS rule, move.2 AS action, uniqExact(request_id) AS times,
         uniqExactIf(request_id, has(served_items, {item:String})) AS served, max(request_id) AS example
     FROM
     (
         SELECT
             request_id, served AS served_items,
             arrayConcat(
-                arrayFilter(a -> a.item = {item:String}, arrayFlatten(stages.adjustments)),
                 arrayMap(
-                    reason -> (reason, {item:String}, 'drop', NULL, NULL),
+                    a -> (a.rule_id::String, a.action::String),
+                    arrayFilter(a -> a.item = {item:String}, arrayFlatten(stages.adjustments))
+                ),
+                arrayMap(
+                    reason -> (reason::String, 'drop'),
                     arrayFlatten(arrayMap(
-                        s -> mapKeys(mapFilter((reason, items) -> has(items, {item:String}), s.dropped)),
-                        arrayFilter(s -> s.stage = 'business_logic', stages)
+                        (stage, dropped) -> if(
+                            stage = 'business_logic',
+                            mapKeys(mapFilter((reason, items) -> has(items, {item:String}), dropped)),
+                            []
+                        ),
+                        stages.stage, stages.dropped
                     ))
                 )
-            )::Array(Tuple(rule_id String, item String, action String, delta Nullable(Float32), position Nullable(UInt32)))
-                AS moves
+            ) AS moves
         FROM $database.traces
-        WHERE $when AND at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
-            AND ({placement:String} = '' OR placement = {placement:String})
-            AND ({segment:String} = '' OR segments[{segment_name:String}] = {segment_value:String})
-            AND arrayExists(
-                s -> s.stage = 'business_logic'
-                    AND (has(s.adjustments.item, {item:String}) OR has(arrayFlatten(mapValues(s.dropped)), {item:String})),
-                stages
-            )
-        ORDER BY at DESC
-        LIMIT {many:UInt32}
+        WHERE $when AND (window, request_id) IN (SELECT window, request_id FROM shown)
     )
     ARRAY JOIN moves AS move
     GROUP BY rule, action
