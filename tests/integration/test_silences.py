@@ -47,7 +47,8 @@ def test_matchers_match_what_alertmanager_says_they_do(alertmanager: RunningAler
     values = ["home", "homepage", "cart", "küche", ""]
     matchers = [
         Matcher("placement", "home"), Matcher("placement", "home", equal=False), Matcher("placement", "ho.*", True),
-        Matcher("placement", "(home|cart)", True, False), Matcher("placement", r"\pL{5}", True), Matcher("placement", ""),
+        Matcher("placement", "(home|cart)", True, False), Matcher("placement", r"\pL{5}", True),
+        Matcher("placement", ""),
     ]  # fmt: skip
     server = Connection(alertmanager.url, 5)
     server.ask(
