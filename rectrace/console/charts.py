@@ -79,6 +79,27 @@ def over_time(
     }  # fmt: skip
 
 
+def funnel(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Candidates that each component lets through, beside those of an earlier time. rows: as live_story.funnel has
+    them, the first on top."""
+    told = list(reversed(rows))
+    return {
+        "animation": False,
+        "tooltip": {**_TOOLTIP, "trigger": "axis", "axisPointer": {"type": "shadow"}},
+        "legend": {"top": 0, "textStyle": {"color": GREY}},
+        "grid": {"left": 10, "right": 20, "top": 30, "bottom": 10, "containLabel": True},
+        "yAxis": {"type": "category", "data": [row["component"] for row in told], "axisLabel": {"color": GREY}},
+        "xAxis": {"type": "value", "axisLabel": {"color": GREY}, "splitLine": {"lineStyle": {"color": FAINT}}},
+        "series": [
+            {
+                "type": "bar", "name": name, "itemStyle": {"color": colour}, "barGap": "0%",
+                "data": [None if row[key] is None else round(row[key], 1) for row in told],
+            }
+            for name, key, colour in (("before", "passed_before", FAINT), ("now", "passed", COLOURS["source"]))
+        ],
+    }  # fmt: skip
+
+
 def evidence(points: Sequence[Point], unit: str) -> dict[str, Any]:
     """Windows of an alert: what was measured in the bad ones, against what is allowed and what was before. Windows that
     were good are there, and empty. unit: of all values."""

@@ -102,12 +102,20 @@ def table(
     made_table.on_pagination_change(sorted_)
 
 
-def small(name: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+def small(name: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> ui.table:
     """A table of a few rows: it sorts, and needs neither a filter nor files."""
     numbered = [{**row, "_row": number} for number, row in enumerate(rows)]
     made = ui.table(rows=numbered, columns=[column.for_table() for column in columns], row_key="_row")
     made.classes("w-fit max-w-full").props("flat bordered dense binary-state-sort").mark(f"table-{name}")
     _mark(made, columns)
+    return made
+
+
+def refill(made: ui.table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Other rows for a table that is shown already."""
+    numbered = [{**row, "_row": number} for number, row in enumerate(rows)]
+    if numbered != made.rows:
+        made.update_rows(numbered)
 
 
 def _mark(made: ui.table, columns: Sequence[Column]) -> None:

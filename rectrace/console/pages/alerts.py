@@ -34,10 +34,10 @@ _COLUMNS: Final = (
     Column("where", "where", wide=7),
     Column("began", "began (UTC)", wide=5),
     Column("minutes", "lasted, min", digits=1),
+    Column("acted", "acted on", wide=5),
     Column("summary", "what is wrong", wide=13),
     Column("changed", "what changed", wide=13),
     Column("told", "told", wide=5),
-    Column("acted", "acted on", wide=5),
 )
 _TALLY: Final = (
     Column("alert", "alert", linked=True),
