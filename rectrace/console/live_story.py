@@ -11,7 +11,7 @@ from rectrace.terminal import share
 from schemas.parts import WINDOW_S
 from sinks.clickhouse import incidents
 from sinks.clickhouse.reader import Period, Reader
-from sinks.clickhouse.rows import utc
+from sinks.clickhouse.rows import utc, when
 from streams.alerts.text import Links
 from streams.detect.proportion import Share, count_difference, difference
 
@@ -73,7 +73,7 @@ class Live:
     segments: list[dict[str, Any]]
     rules: list[dict[str, Any]]
     firing: list[Incident]
-    evaluated: bool  # whether alerts ever were
+    evaluated: datetime | None  # alerts, until then; None: never
 
     @property
     def since(self) -> datetime:
@@ -114,7 +114,7 @@ def ask(reader: Reader, placement: str) -> Live | None:
         segments=worse(reader.ask("live_segments", worst)),
         rules=violated(reader.ask("live_rules", asked)),
         firing=[each for each in firing if not placement or each.labels.get("placement", placement) == placement],
-        evaluated=bool(evaluated),
+        evaluated=max((when(each.window + WINDOW_S) for each in evaluated), default=None),
     )
 
 

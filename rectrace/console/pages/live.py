@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from rectrace.console import addresses, charts, layout, live_story, states, tables
 from rectrace.console.live_story import Live
-from rectrace.console.pages.alerts import to_alert
+from rectrace.console.pages.alerts import BEHIND, to_alert
 from rectrace.console.sharing import Shared
 from rectrace.console.tables import Column
 from rectrace.terminal import labels
@@ -25,6 +25,7 @@ document.addEventListener("visibilitychange", () => emitEvent("page-hidden", doc
 emitEvent("page-hidden", document.hidden);
 """
 _TONES: Final = {"bad": "text-red-600", "good": "text-green-600", "": ""}
+_MARKS: Final = " ".join(filter(None, _TONES.values()))
 _FIRING: Final = (
     Column("severity", "severity", state=True, good=("ticket", "info")),
     Column("alert", "alert", linked=True),
@@ -149,6 +150,7 @@ class _View:
         if self._place.is_deleted:
             return
         self._problem.set_visibility(False)
+        self._why.set_text("")
         self._show(answer)
 
     def _tell(self, problem: str) -> None:
@@ -194,7 +196,7 @@ class _Shown:
     def __init__(self, placement: str, first: Live) -> None:
         self._placement = placement
         self._choose(first)
-        self._quiet = ui.label().classes("text-green-600 font-medium").mark("quiet")
+        self._quiet = ui.label().classes("font-medium").mark("quiet")
         self._firing = tables.small("firing", _FIRING, [])
         self._tiles: dict[str, tuple[ui.label, ui.label]] = {}
         with ui.element("div").classes("w-full grid gap-3 grid-cols-2 sm:grid-cols-3 lg:grid-cols-6"):
@@ -237,7 +239,7 @@ class _Shown:
         for figure in live_story.figures(answer):
             value, before = self._tiles[figure.name]
             value.set_text(figure.value)
-            value.classes(remove=" ".join(filter(None, _TONES.values())), add=_TONES[figure.tone])
+            value.classes(remove=_MARKS, add=_TONES[figure.tone])
             before.set_text(f"{figure.before} {answer.earlier}" if figure.before else "")
         self._chart.options.clear()
         self._chart.options.update(charts.funnel(answer.funnel))
@@ -258,8 +260,13 @@ class _Shown:
         ]  # fmt: skip
         tables.refill(self._firing, rows)
         self._firing.set_visibility(bool(rows))
-        self._quiet.set_text("No alert fires." if answer.evaluated else "Alerts have not been evaluated yet.")
-        self._quiet.set_visibility(not rows)
+        until = answer.evaluated
+        behind = until is None or datetime.now(UTC) - until > BEHIND
+        none = "" if rows else "No alert fires. "
+        late = f"{none}Alerts are evaluated until {until:%Y-%m-%d %H:%M:%S} UTC only." if until else ""
+        self._quiet.set_text(late or "Alerts have not been evaluated yet." if behind else none)
+        self._quiet.classes(remove=_MARKS, add=_TONES["bad" if behind else "good"])
+        self._quiet.set_visibility(behind or not rows)
 
     def _worst(self, answer: Live) -> None:
         minutes = live_story.SEGMENTS.total_seconds() / 60
