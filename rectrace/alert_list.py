@@ -38,6 +38,11 @@ class Incident:
     why: str  # it ended without having been good again: because
     figures: dict[str, float | None]  # of the newest bad window: bad of total, or value against baseline
 
+    @property
+    def name(self) -> str:
+        """The alert and where, as `also` and `inhibited_by` name it."""
+        return " ".join([self.alert, *(f"{name}={value}" for name, value in self.labels.items())])
+
     def as_json(self) -> dict[str, Any]:
         """With times as datetimes."""
         return asdict(self)
@@ -109,15 +114,25 @@ def _lines(incident: Incident, now: datetime) -> Text:
 
 def _time(incident: Incident, now: datetime) -> str:
     day = "" if incident.began.date() == now.date() else f"{incident.began:%Y-%m-%d} "
-    end = incident.ended or now
-    until = f"to {end:%H:%M:%S}" if incident.ended else "until now"
-    told = ""
-    if incident.status != "pending" and not incident.told:
-        told = f", said by {incident.inhibited_by}" if incident.inhibited_by else ", nobody was told: seen too late"
-    return f"{day}{incident.began:%H:%M:%S} {until}, {_span((end - incident.began).total_seconds())}{told}"
+    until = f"to {incident.ended:%H:%M:%S}" if incident.ended else "until now"
+    untold = why_untold(incident)
+    return f"{day}{incident.began:%H:%M:%S} {until}, {lasted(incident, now)}{untold and f', {untold}'}"
 
 
-def _span(seconds: float) -> str:
+def why_untold(incident: Incident) -> str:
+    """Why Alertmanager was not told that it fires; empty if it was, or if it does not fire yet."""
+    if incident.status == "pending" or incident.told:
+        return ""
+    return f"said by {incident.inhibited_by}" if incident.inhibited_by else "nobody was told: seen too late"
+
+
+def lasted(incident: Incident, now: datetime) -> str:
+    """How long it has been, or was."""
+    return length(((incident.ended or now) - incident.began).total_seconds())
+
+
+def length(seconds: float) -> str:
+    """A time for people."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

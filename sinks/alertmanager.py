@@ -1,9 +1,9 @@
-"""Alertmanager over its HTTP interface: POST /api/v2/alerts."""
+"""Alertmanager over its HTTP interface: POST /api/v2/alerts, and whatever else is asked of it."""
 
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -20,12 +20,8 @@ CONNECT_S: Final = 2.0
 _SHOWN: Final = 300  # characters of an answer
 
 
-class Alertmanager:
-    """The `streams.ports.Notifier` port on one Alertmanager at `http[s]://[user[:password]@]host[:port]`.
-
-    Raises Unavailable when it does not answer within `timeout` seconds, or answers with an error of its own. What it
-    refuses (status 400) would be refused for ever: it takes the others of the same call, and the log has the reason.
-    """
+class Connection:
+    """One Alertmanager at `http[s]://[user[:password]@]host[:port]`, given `timeout` seconds for each answer."""
 
     def __init__(self, url: str, timeout: float = 5.0) -> None:
         address = urlsplit(url)
@@ -36,26 +32,45 @@ class Alertmanager:
             self._headers |= urllib3.make_headers(basic_auth=login)
         self._http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=min(CONNECT_S, timeout), read=timeout))
 
-    def send(self, notifications: Sequence[Notification]) -> None:
-        """Post all of them at once: Alertmanager takes them in order."""
-        body = json.dumps([_alert(each) for each in notifications]).encode()
+    def ask(self, method: str, path: str, body: object = None, *, known: Collection[int] = ()) -> tuple[int, bytes]:
+        """Status and body of an answer. Raises Unavailable where none comes in time, or one whose status is neither 200
+        nor `known`."""
+        data = None if body is None else json.dumps(body).encode()
         try:
             answer = self._http.request(
-                "POST", f"{self.name}/api/v2/alerts", body=body, headers=self._headers, retries=False, redirect=False
+                method, f"{self.name}/api/v2/{path}", body=data, headers=self._headers, retries=False, redirect=False
             )
         except HTTPError as error:
             raise Unavailable(f"alertmanager at {self.name} does not answer: {_reason(error)}") from error
-        if answer.status == 400:
-            log.error("alertmanager at %s refused an alert for good: %s", self.name, _text(answer.data))
-        elif answer.status != 200:
-            raise Unavailable(f"alertmanager at {self.name} answers {answer.status}: {_text(answer.data)}")
+        if answer.status != 200 and answer.status not in known:
+            raise Unavailable(f"alertmanager at {self.name} answers {answer.status}: {said(answer.data)}")
+        return answer.status, answer.data
+
+
+class Alertmanager(Connection):
+    """The `streams.ports.Notifier` port on one Alertmanager.
+
+    Raises Unavailable when it does not answer in time, or answers with an error of its own. What it refuses (status
+    400) would be refused for ever: it takes the others of the same call, and the log has the reason.
+    """
+
+    def send(self, notifications: Sequence[Notification]) -> None:
+        """Post all of them at once: Alertmanager takes them in order."""
+        status, data = self.ask("POST", "alerts", [_alert(each) for each in notifications], known=(400,))
+        if status == 400:
+            log.error("alertmanager at %s refused an alert for good: %s", self.name, said(data))
+
+
+def kept_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels as Alertmanager knows them. It takes a label without a value for no label."""
+    return {label_name(name): value for name, value in labels.items() if value}
 
 
 def _alert(notification: Notification) -> dict[str, Any]:
-    """As the interface wants it. Alertmanager takes a label without a value for no label."""
-    alert = {
-        "labels": {label_name(name): value for name, value in notification.labels.items() if value},
-        "annotations": {label_name(name): value for name, value in notification.annotations.items() if value},
+    """As the interface wants it."""
+    alert: dict[str, Any] = {
+        "labels": kept_labels(notification.labels),
+        "annotations": kept_labels(notification.annotations),
         "startsAt": _rfc3339(notification.starts_at),
         "endsAt": _rfc3339(notification.ends_at),
     }
@@ -73,5 +88,6 @@ def _reason(error: HTTPError) -> str:
     return found[0] if found else text[:_SHOWN]
 
 
-def _text(data: bytes) -> str:
+def said(data: bytes) -> str:
+    """An answer in one line."""
     return " ".join(data.decode(errors="replace").split())[:_SHOWN]

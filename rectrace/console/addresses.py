@@ -25,12 +25,13 @@ class Span:
     given_to: str
     since: datetime
     until: datetime
+    default: str = DEFAULT_FROM  # `from` where none is given
 
     @property
     def query(self) -> dict[str, str]:
         """As it was given, without what is so anyhow."""
         told = {"from": self.given_from, "to": self.given_to}
-        return {name: text for name, text in told.items() if text not in ("", "now", DEFAULT_FROM)}
+        return {name: text for name, text in told.items() if text not in ("", "now", self.default)}
 
     @property
     def fixed(self) -> dict[str, str]:
@@ -38,15 +39,15 @@ class Span:
         return {"from": _rfc3339(self.since), "to": _rfc3339(self.until)}
 
 
-def span(query: Mapping[str, str], now: datetime) -> Span:
+def span(query: Mapping[str, str], now: datetime, default: str = DEFAULT_FROM) -> Span:
     """Of `from` and `to`: RFC 3339, ms since the epoch (as Grafana gives them), now or now-15m. Raises BadAddress."""
-    given_from, given_to = query.get("from") or DEFAULT_FROM, query.get("to") or "now"
+    given_from, given_to = query.get("from") or default, query.get("to") or "now"
     since, until = _moment("from", given_from, now), _moment("to", given_to, now)
     if not timedelta(0) < until - since <= MOST:
         raise BadAddress(
             f"from {given_from!r} to {given_to!r} is no time range: at most {MOST.days} days, from before to"
         )
-    return Span(given_from, given_to, since, until)
+    return Span(given_from, given_to, since, until, default)
 
 
 def to(path: str, *parts: str, **query: str) -> str:

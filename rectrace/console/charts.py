@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from rectrace.console.alert_story import Point
 from rectrace.console.flow import Flow
 
 GREY: Final = "#808080"  # reads on white and on black
@@ -75,6 +76,57 @@ def over_time(
             "splitLine": {"lineStyle": {"color": FAINT}},
         },
         "series": bars,
+    }  # fmt: skip
+
+
+def funnel(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Candidates that each component lets through, beside those of an earlier time. rows: as live_story.funnel has
+    them, the first on top."""
+    told = list(reversed(rows))
+    return {
+        "animation": False,
+        "tooltip": {**_TOOLTIP, "trigger": "axis", "axisPointer": {"type": "shadow"}},
+        "legend": {"top": 0, "textStyle": {"color": GREY}},
+        "grid": {"left": 10, "right": 20, "top": 30, "bottom": 10, "containLabel": True},
+        "yAxis": {"type": "category", "data": [row["component"] for row in told], "axisLabel": {"color": GREY}},
+        "xAxis": {"type": "value", "axisLabel": {"color": GREY}, "splitLine": {"lineStyle": {"color": FAINT}}},
+        "series": [
+            {
+                "type": "bar", "name": name, "itemStyle": {"color": colour}, "barGap": "0%",
+                "data": [None if row[key] is None else round(row[key], 1) for row in told],
+            }
+            for name, key, colour in (("before", "passed_before", FAINT), ("now", "passed", COLOURS["source"]))
+        ],
+    }  # fmt: skip
+
+
+def evidence(points: Sequence[Point], unit: str) -> dict[str, Any]:
+    """Windows of an alert: what was measured in the bad ones, against what is allowed and what was before. Windows that
+    were good are there, and empty. unit: of all values."""
+    series: list[dict[str, Any]] = [
+        {
+            "type": "bar", "name": "measured", "data": [each.value for each in points], "barCategoryGap": "15%",
+            "itemStyle": {"color": COLOURS["lost"]},
+        }
+    ]  # fmt: skip
+    lines = {"allowed": [each.bound for each in points], "before": [each.baseline for each in points]}
+    for (name, values), colour in zip(lines.items(), (SERIES[1], GREY), strict=True):
+        if any(value is not None for value in values):
+            look = {"showSymbol": False, "connectNulls": True, "step": "end", "lineStyle": {"type": "dashed"}}
+            series.append({"type": "line", "name": name, "data": values, "color": colour, **look})
+    return {
+        "animation": False,
+        "tooltip": {**_TOOLTIP, "trigger": "axis", "axisPointer": {"type": "shadow"}},
+        "legend": {"top": 0, "textStyle": {"color": GREY}},
+        "grid": {"left": 60, "right": 15, "top": 40, "bottom": 30},
+        "xAxis": {
+            "type": "category", "data": [f"{each.at:%H:%M:%S}" for each in points], "axisLabel": {"color": GREY},
+        },
+        "yAxis": {
+            "type": "value", "axisLabel": {"color": GREY, "formatter": f"{{value}}{unit}"},
+            "splitLine": {"lineStyle": {"color": FAINT}},
+        },
+        "series": series,
     }  # fmt: skip
 
 

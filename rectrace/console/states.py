@@ -15,9 +15,14 @@ from sinks.clickhouse.client import BadAddress
 from sinks.clickhouse.reader import Reader
 
 SLOW_S: Final = 2.0  # after so long the page says that it waits
+_OWN_FAULT: Final = "Something is wrong with the console itself: its log says what."
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+
+
+class Failed(Exception):  # noqa: N818
+    """There is no answer; its text says people why."""
 
 
 class Pages:
@@ -26,6 +31,16 @@ class Pages:
     def __init__(self, settings: Settings, asker: Asker) -> None:
         self.settings = settings
         self._asker = asker
+
+    async def ask(self, doing: str, question: Callable[[Reader], Answer]) -> Answer:
+        """Raises Failed."""
+        try:
+            return await self._asker.ask(question)
+        except (Unavailable, BadAddress, SettingsError) as error:
+            raise Failed(outages.clickhouse(str(error), self.settings)) from error
+        except Exception as error:
+            log.exception("%s", doing)
+            raise Failed(_OWN_FAULT) from error
 
     async def show(self, doing: str, question: Callable[[Reader], Answer], shown: Callable[[Answer], object]) -> None:
         """Ask, and show the answer here, where the page is being built. Until then the page says what it is `doing`.
@@ -40,23 +55,28 @@ class Pages:
             await client.connected()
         except TimeoutError:  # a program, not a browser
             return
-        asking = asyncio.ensure_future(self._asker.ask(question))
+        asking = asyncio.ensure_future(self.ask(doing, question))
         done, _ = await asyncio.wait([asking], timeout=SLOW_S)
         if not done and not place.is_deleted:
             place.clear()
             with place:
-                waiting(f"{doing} … ClickHouse is busy; it is given {self.settings.console.max_time:g} s.")
+                waiting(f"{doing} … {self.busy}")
         try:
             answer = await asking
             if not place.is_deleted:  # the person has not gone elsewhere
                 place.clear()
                 with place:
                     shown(answer)
-        except (Unavailable, BadAddress, SettingsError) as error:
-            self._fail(place, outages.clickhouse(str(error), self.settings))
+        except Failed as error:
+            self._fail(place, str(error))
         except Exception:
             log.exception("%s", doing)
-            self._fail(place, "Something is wrong with the console itself: its log says what.")
+            self._fail(place, _OWN_FAULT)
+
+    @property
+    def busy(self) -> str:
+        """What is said of a question that takes long."""
+        return f"ClickHouse is busy; it is given {self.settings.console.max_time:g} s."
 
     def _fail(self, place: ui.column, text: str) -> None:
         if place.is_deleted:

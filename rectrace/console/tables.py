@@ -17,7 +17,7 @@ _LINK: Final = """<q-td :props="props">
 <a v-if="props.row.NAME_href" :href="props.row.NAME_href" class="id">{{ props.value }}</a>
 <span v-else>{{ props.value }}</span></q-td>"""
 _STATE: Final = """<q-td :props="props">
-<span :class="props.value === 'ok' ? '' : 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
+<span :class="GOOD.includes(props.value) ? '' : 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class Column:
     label: str
     digits: int | None = None  # of numbers, which are aligned right
     linked: bool = False
-    state: bool = False  # anything but ok is marked
+    state: bool = False  # anything but what is good is marked
+    good: tuple[str, ...] = ("ok",)  # words of our own
     wide: int = 0  # of a text that is folded: its least width, rem
 
     def for_table(self) -> dict[str, Any]:
@@ -101,12 +102,20 @@ def table(
     made_table.on_pagination_change(sorted_)
 
 
-def small(name: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> None:
+def small(name: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> ui.table:
     """A table of a few rows: it sorts, and needs neither a filter nor files."""
     numbered = [{**row, "_row": number} for number, row in enumerate(rows)]
     made = ui.table(rows=numbered, columns=[column.for_table() for column in columns], row_key="_row")
     made.classes("w-fit max-w-full").props("flat bordered dense binary-state-sort").mark(f"table-{name}")
     _mark(made, columns)
+    return made
+
+
+def refill(made: ui.table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Other rows for a table that is shown already."""
+    numbered = [{**row, "_row": number} for number, row in enumerate(rows)]
+    if numbered != made.rows:
+        made.update_rows(numbered)
 
 
 def _mark(made: ui.table, columns: Sequence[Column]) -> None:
@@ -114,7 +123,11 @@ def _mark(made: ui.table, columns: Sequence[Column]) -> None:
         if column.linked:
             made.add_slot(f"body-cell-{column.name}", _LINK.replace("NAME", column.name))
         elif column.state:
-            made.add_slot(f"body-cell-{column.name}", _STATE)
+            made.add_slot(f"body-cell-{column.name}", _STATE.replace("GOOD", _words(column.good)))
+
+
+def _words(words: Sequence[str]) -> str:
+    return "[" + ", ".join(f"'{word}'" for word in words) + "]"
 
 
 def matching(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]], find: str) -> list[Mapping[str, Any]]:

@@ -54,7 +54,7 @@ class ClickHouseAlerts:
 
     def latest(self, chain: Chain) -> Evaluation | None:
         rows = self._rows("alert_latest", chain=chain)
-        return _evaluation(chain, rows[0]) if rows else None
+        return evaluation_of(chain, rows[0]) if rows else None
 
     def save(self, evaluations: Sequence[Evaluation]) -> None:
         """One insert, one block, one part."""
@@ -113,7 +113,7 @@ class ClickHouseAlerts:
 
     def changed(self, chain: Chain, after: int, limit: int) -> list[Evaluation]:
         rows = self._rows("alert_changed", chain=chain, after=when(after), limit=limit)
-        return [_evaluation(chain, row) for row in rows]
+        return [evaluation_of(chain, row) for row in rows]
 
     def _rows(self, query: str, **parameters: Any) -> Sequence[Sequence[Any]]:
         return self._query(sql(query, database=self._database), parameters)
@@ -144,7 +144,8 @@ def _row(evaluation: Evaluation) -> list[Any]:
     ]  # fmt: skip
 
 
-def _evaluation(chain: Chain, row: Sequence[Any]) -> Evaluation:
+def evaluation_of(chain: Chain, row: Sequence[Any]) -> Evaluation:
+    """A row of alert_latest or alert_changed."""
     window, run, verdict, states, changes = row
     return Evaluation(
         chain,

@@ -23,6 +23,7 @@ _DASHBOARDS: Final = {
     "ScoresDegenerate": "rectrace-scores", "SampleRatioMismatch": "rectrace-experiments",
     "RuleViolated": "rectrace-rules", "RulePressure": "rectrace-rules",
 }  # fmt: skip
+_ARM: Final = "experiment."
 _VARIABLES: Final = {
     "rectrace-overview": ("placement", "segment"), "rectrace-funnel": ("placement", "stage", "component"),
     "rectrace-segments": ("placement",), "rectrace-scores": ("placement", "scorer"),
@@ -71,7 +72,7 @@ def describe(signal: Signal, state: AlertState) -> dict[str, str]:
 
 def notification(state: AlertState, links: Links, ends_at: int, why: str = "") -> Notification:
     """The alert as it is told to Alertmanager: labels that never change while it fires, and what people read."""
-    labels = {"alertname": state.alert, "severity": state.severity, "service": "rectrace", **state.labels}
+    labels = told_labels(state.alert, state.severity, state.labels)
     annotations = dict(state.annotations)
     if state.also:
         annotations["also"] = ", ".join(state.also)
@@ -86,11 +87,16 @@ def notification(state: AlertState, links: Links, ends_at: int, why: str = "") -
     return Notification(state.fingerprint, labels, annotations, state.began, ends_at, link)
 
 
+def told_labels(alert: str, severity: str, own: Mapping[str, str]) -> dict[str, str]:
+    """The labels of an alert as it is told. own: those that tell it from others of its name."""
+    return {"alertname": alert, "severity": severity, "service": "rectrace", **own}
+
+
 def addresses(state: AlertState, links: Links) -> dict[str, str]:
     """Annotations that are links, around the time at which the alert began; empty where there is no base URL."""
     since, until = state.began - BEFORE_S, max(state.recent[-1][0], state.began) + WINDOW_S
     period = {"from": _rfc3339(since), "to": _rfc3339(until)}
-    asked = {"placement": state.labels.get("placement", ""), "status": _status(state)}
+    asked = {"placement": state.labels.get("placement", ""), "status": _status(state), **_whose(state.labels)}
     wanted = {name: value for name, value in asked.items() if value}
     uid = _dashboard(state)
     labels = {**state.labels, "scorer": state.labels.get("component", "")}
@@ -109,6 +115,13 @@ def _dashboard(state: AlertState) -> str:
     """uid of the one that shows where to look."""
     at = "rectrace-funnel" if "component" in state.labels else "rectrace-overview"
     return _DASHBOARDS.get(state.alert, at)
+
+
+def _whose(labels: Mapping[str, str]) -> dict[str, str]:
+    """Requests of a segment, of an arm of an experiment or at fault by a rule, as the console asks for them."""
+    segment, rule = labels.get("segment", ""), labels.get("rule", "")
+    arm = segment.removeprefix(_ARM) if segment.startswith(_ARM) else ""
+    return {"segment": "" if arm else segment, "arm": arm, "rule": rule if "owner" in labels else ""}
 
 
 def _status(state: AlertState) -> str:

@@ -1,4 +1,4 @@
-"""The start, and where the search box leads."""
+"""Where the search box leads."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,6 @@ from typing import Final
 
 from nicegui import ui
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
 
 from rectrace.console import addresses, layout, states
 
@@ -20,11 +19,7 @@ _WHERE: Final[dict[str, Callable[[str], str]]] = {
 
 
 def register(pages: states.Pages) -> None:
-    """`/` and `/search?q=`"""
-
-    @ui.page("/")
-    def start() -> RedirectResponse:
-        return RedirectResponse("/requests")
+    """`/search?q=`"""
 
     @ui.page("/search")
     async def search(request: Request) -> None:
