@@ -17,7 +17,8 @@ _LINK: Final = """<q-td :props="props">
 <a v-if="props.row.NAME_href" :href="props.row.NAME_href" class="id">{{ props.value }}</a>
 <span v-else>{{ props.value }}</span></q-td>"""
 _STATE: Final = """<q-td :props="props">
-<span :class="props.value === 'ok' ? '' : 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
+<span :class="({ok: '', '': '', better: 'text-green-700', 'few requests': 'text-grey'})[props.value]
+?? 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Column:
     label: str
     digits: int | None = None  # of numbers, which are aligned right
     linked: bool = False
-    state: bool = False  # anything but ok is marked
+    state: bool = False  # anything but what is fine is marked
     wide: int = 0  # of a text that is folded: its least width, rem
 
     def for_table(self) -> dict[str, Any]:

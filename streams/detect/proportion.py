@@ -73,3 +73,12 @@ def mean_difference(before: Share, now: Share, variation: float = 1.0, *, counte
 def count_difference(before: float, now: float) -> float:
     """z of two Poisson counts over equal times: (now - before) / sqrt(now + before)."""
     return (now - before) / math.sqrt(now + before) if now + before > 0 else 0.0
+
+
+def apart(value: float, interval: Interval, other: float, of_other: Interval) -> Interval:
+    """The interval of value - other, from the intervals of both (MOVER: Zou and Donner 2008); of shares with Wilson's
+    it is the tenth method of Newcombe (1998)."""
+    differ = value - other
+    below = math.hypot(value - interval.low, of_other.high - other)
+    above = math.hypot(interval.high - value, other - of_other.low)
+    return Interval(differ - below, differ + above)
