@@ -11,7 +11,7 @@ from rectrace.changed_metrics import METRICS as OF_SEALED
 from rectrace.changed_metrics import P95, Metric, share_above
 from sinks.clickhouse.changes import LEVELS
 from sinks.clickhouse.slices import Family
-from streams.detect.proportion import Z95, Interval, apart, difference, mean_difference
+from streams.detect.proportion import Z95, Interval, apart, likelihood, mean_difference
 from streams.detect.scan import benjamini_hochberg
 from streams.detect.tails import two_sided
 
@@ -195,7 +195,7 @@ def overall(told: Sequence[Line]) -> float:
 def _z(metric: Metric, other: Sums, mine: Sums) -> float:
     if metric.kind == "mean":
         return mean_difference(other.share, mine.share, VARIATION)
-    return difference(other.share, mine.share)
+    return likelihood(other.share, mine.share)
 
 
 def _line(metric: Metric, each: Slice, total: Sums) -> Line:

@@ -56,6 +56,20 @@ def difference(before: Share, now: Share) -> float:
     return (now.value - before.value) / math.sqrt(before.variance + now.variance)
 
 
+def likelihood(before: Share, now: Share) -> float:
+    """z of now - before by the signed root of the likelihood ratio (G): near enough to an exact test where one of them
+    has few successes or none, and where they have very different numbers of trials. 0 where there are no trials.
+
+    G = 2 sum over both of n [p ln(p / q) + (1 - p) ln((1 - p) / (1 - q))], q of both together.
+    """
+    if before.n <= 0 or now.n <= 0:
+        return 0.0
+    shares = [(min(max(side.value, 0.0), 1.0), side.n) for side in (before, now)]
+    both = sum(p * n for p, n in shares) / (before.n + now.n)
+    ratio = sum(n * (_entropy(p, both) + _entropy(1 - p, 1 - both)) for p, n in shares)
+    return math.copysign(math.sqrt(max(2 * ratio, 0.0)), now.value - before.value)
+
+
 def mean_difference(before: Share, now: Share, variation: float = 1.0, *, counted: bool = False) -> float:
     """z of a difference of means of something without a bound, such as ms or candidates a request: part is the sum,
     whole and n the number. `variation`: its coefficient of variation (sd / mean), at most. `counted`: of counts, which
@@ -82,3 +96,7 @@ def apart(value: float, interval: Interval, other: float, of_other: Interval) ->
     below = math.hypot(value - interval.low, of_other.high - other)
     above = math.hypot(interval.high - value, other - of_other.low)
     return Interval(differ - below, differ + above)
+
+
+def _entropy(p: float, q: float) -> float:
+    return p * math.log(p / q) if p > 0 else 0.0

@@ -14,7 +14,7 @@ from rectrace.changed_story import value
 from rectrace.console import addresses, charts, layout, states, tables, times
 from rectrace.console.addresses import BadAddress, Span
 from rectrace.console.tables import Column, View
-from rectrace.slicing import FEW, METRICS, Line, Q
+from rectrace.slicing import FEW, METRICS, Line, Q, heat, overall
 from rectrace.slicing_asked import Looked, Source, shown
 from sinks.clickhouse import chosen
 from sinks.clickhouse.reader import STATUSES, Reader
