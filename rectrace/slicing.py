@@ -110,8 +110,8 @@ def slices(rows: Sequence[Row], metric: Metric, slow_ms: float) -> list[Slice]:
     p95s: dict[Values, list[float | None]] = defaultdict(lambda: [None, None])
     bounds: dict[Values, Interval] = {}
     for row in rows:
-        values = (row["element"],) if "element" in row else (row["first"], row["second"])
-        values = tuple(value or NONE for value in values)
+        told_by = [row["element"]] if "element" in row else [row["first"], row["second"]]
+        values = tuple(value or NONE for value in told_by)
         now = int(row["is_now"])
         told = dict(row)
         if metric.kind == "latency":

@@ -17,8 +17,8 @@ _LINK: Final = """<q-td :props="props">
 <a v-if="props.row.NAME_href" :href="props.row.NAME_href" class="id">{{ props.value }}</a>
 <span v-else>{{ props.value }}</span></q-td>"""
 _STATE: Final = """<q-td :props="props">
-<span :class="({ok: '', '': '', better: 'text-green-700', 'few requests': 'text-grey'})[props.value]
-?? 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
+<span :class="({ok: '', '': '', better: 'text-green-700', differs: 'font-medium', 'few requests': 'text-grey'})
+[props.value] ?? 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rectrace.console import addresses, layout, states, tables, times
 from rectrace.console.addresses import BadAddress, Span
 from rectrace.console.pages.segments import said, source
 from rectrace.console.tables import Column, View
-from rectrace.experiment_story import Comparison, Split, by_chance, comparisons, control_of, judged, split
+from rectrace.experiment_story import CONTROL, Comparison, Split, by_chance, comparisons, control_of, judged, split
 from rectrace.slicing import FAMILY, FEW, METRICS, SEALED, TRACED, slices
 from rectrace.slicing_asked import Source, kept, shown
 from schemas.parts import WINDOW_S
@@ -290,7 +290,7 @@ def _arm(asked: Asked, found: _Arms, told: Split, arm: str) -> dict[str, Any]:
     requests, users = found.requests[asked.name], told.users.get(arm, 0)
     mine, planned = requests.get(arm, 0.0), told.planned.get(arm)
     return {
-        "arm": f"{arm} (control)" if arm == found.control else arm,
+        "arm": f"{arm} (control)" if arm == found.control != CONTROL else arm,
         "requests": mine,
         "requests_href": _requests(asked, arm),
         "share": mine / sum(requests.values()) * 100,
@@ -343,7 +343,7 @@ def _meaning(sampled: Mapping[Family, int]) -> str:
 
 
 def _metric(asked: Asked, each: Comparison) -> dict[str, Any]:
-    name = each.metric.name
+    status = each.metric.status if each.metric.status in STATUSES else ""
     return {
         "what": each.metric.says,
         "arm": each.arm,
@@ -352,7 +352,7 @@ def _metric(asked: Asked, each: Comparison) -> dict[str, Any]:
         "differs": _differs(each.metric, each.differs),
         "interval": " to ".join(_differs(each.metric, bound) for bound in each.interval) if each.interval else "-",
         "verdict": each.verdict,
-        "requests": f"{name} requests" if each.metric.status in STATUSES else "requests",
+        "requests": f"{status} requests".strip(),
         "requests_href": _requests(asked, each.arm, each.metric),
     }
 
