@@ -199,8 +199,8 @@ def _shown(asked: Asked, found: _Answer) -> None:
     ui.label(
         "explains: the share of the bad ones that have it, less that of the others; 100 points would be all of them "
         f"and no other. from, to: its 95 % interval. real: not by chance, of all {told.looks:,} values compared "
-        f"(Benjamini and Hochberg, q = {Q:.0%}), as if each request were of another user. What bad requests have may be "
-        "why they are bad, or follow from it: what comes after a stage that lets nothing through has nothing to do. "
+        f"(Benjamini and Hochberg, q = {Q:.0%}), as if each request were of another user. What bad requests have may "
+        "be why they are bad, or follow from it: what comes after a stage that lets nothing through has nothing to do. "
         "Long times and many drops are those above the p95 of the others."
     ).classes("text-grey text-sm")
 
