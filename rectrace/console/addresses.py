@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from sinks.clickhouse import chosen
+
 DEFAULT_FROM: Final = "now-15m"
 MOST: Final = timedelta(days=400)  # nothing is kept longer
 _RELATIVE: Final = re.compile(r"now(?:-(\d{1,6})([smhd]))?")
@@ -67,6 +69,14 @@ def pair(name: str, given: str, example: str = "country=DE") -> str:
     if given and not all(given.partition("=")):
         raise BadAddress(f"{name}={given!r} is not NAME=VALUE, such as {example}")
     return given
+
+
+def pairs(name: str, given: str) -> list[chosen.Pair]:
+    """What must be NAME=VALUE, several of them with commas between, or empty. Raises BadAddress."""
+    try:
+        return chosen.pairs(given)
+    except ValueError as error:
+        raise BadAddress(f"{name}={given!r}: {error}, such as country=DE,device=ios") from None
 
 
 def _moment(name: str, text: str, now: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """Options of the charts, as ECharts takes them. Pure. Texts are drawn, never read as HTML."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +12,12 @@ GREY: Final = "#808080"  # reads on white and on black
 FAINT: Final = "rgba(128,128,128,0.25)"
 COLOURS: Final = {"source": "#4a7fb5", "stage": "#7f8c8d", "lost": "#c0563f", "served": "#3f9b5f"}
 SERIES: Final = ("#c0563f", "#d99a3c", "#8e6bb0", "#4a7fb5", "#b0708f", "#7a8f3c", "#5f9ea0", "#9b7653")
+GOOD: Final = "#d8e8dc"
+MIDDLE: Final = "#e9b949"
+BAD: Final = "#b83a2b"
+COOL: Final = ("#dfe8ef", "#2f6f8f")  # of what is neither good nor bad
+ROW_PX: Final = 30  # of a heat-map
+_AROUND_PX: Final = 80  # names of its columns
 _TOOLTIP: Final = {"renderMode": "richText", "confine": True}
 
 
@@ -128,6 +135,76 @@ def evidence(points: Sequence[Point], unit: str) -> dict[str, Any]:
         },
         "series": series,
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell, by the numbers of its column and row. faded: too little behind it for a colour."""
+
+    column: int
+    row: int
+    value: float
+    shown: str
+    told: str  # all there is to say, some lines
+    faded: bool
+
+
+def heatmap(
+    columns: Sequence[str], rows: Sequence[str], cells: Sequence[Cell], *, more_is_worse: bool | None
+) -> dict[str, Any]:
+    """Rows from above. Cells that are not there are empty."""
+    values = [cell.value for cell in cells if not cell.faded] or [0.0]
+    low, high = min(values), max(values)
+    colours = [*COOL] if more_is_worse is None else [GOOD, MIDDLE, BAD][:: 1 if more_is_worse else -1]
+    return {
+        "animation": False,
+        "tooltip": {**_TOOLTIP, "trigger": "item"},
+        "grid": {"left": 8, "right": 12, "top": 8, "bottom": 8, "containLabel": True},
+        "xAxis": {
+            "type": "category", "data": list(columns), "position": "top", "splitArea": {"show": False},
+            "axisLabel": {"color": GREY, "interval": 0, "rotate": 35 if len(columns) > 5 else 0, "width": 96,
+                          "overflow": "truncate"},
+            "axisTick": {"show": False}, "axisLine": {"lineStyle": {"color": FAINT}},
+        },
+        "yAxis": {
+            "type": "category", "data": list(rows), "inverse": True,
+            "axisLabel": {"color": GREY, "interval": 0, "width": 110, "overflow": "truncate"},
+            "axisTick": {"show": False}, "axisLine": {"lineStyle": {"color": FAINT}},
+        },
+        "visualMap": {
+            "type": "continuous", "min": low, "max": high if high > low else low + 1e-9, "show": False,
+            "dimension": 2, "inRange": {"color": colours},
+        },
+        "series": [
+            {
+                "type": "heatmap", "cursor": "pointer",
+                "itemStyle": {"borderColor": "rgba(128,128,128,0.4)", "borderWidth": 1},
+                "emphasis": {"itemStyle": {"borderColor": GREY, "borderWidth": 2}},
+                "data": [_datum(cell, low, high, more_is_worse) for cell in cells],
+            }
+        ],
+    }  # fmt: skip
+
+
+def height_px(rows: int) -> int:
+    """Of a heat-map with so many rows."""
+    return ROW_PX * rows + _AROUND_PX
+
+
+def _datum(cell: Cell, low: float, high: float, more_is_worse: bool | None) -> dict[str, Any]:
+    place = (cell.value - low) / (high - low) if high > low else 0.0
+    dark = (1 - place if more_is_worse is False else place) > 0.7
+    made: dict[str, Any] = {
+        "value": [cell.column, cell.row, cell.value],
+        "label": {
+            "show": True, "formatter": _plain(cell.shown), "fontSize": 12,
+            "color": GREY if cell.faded else "#ffffff" if dark else "#222222",
+        },
+        "tooltip": {"formatter": _plain(cell.told)},
+    }  # fmt: skip
+    if cell.faded:
+        made |= {"visualMap": False, "itemStyle": {"color": FAINT}}
+    return made
 
 
 def _plain(label: str) -> str:

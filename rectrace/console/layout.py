@@ -9,7 +9,10 @@ from starlette.requests import Request
 
 from rectrace.console import addresses
 
-NAVIGATION: Final = {"Live": "/", "Requests": "/requests", "Items": "/items", "Alerts": "/alerts"}
+NAVIGATION: Final = {
+    "Live": "/", "Requests": "/requests", "Items": "/items", "Segments": "/segments", "Experiments": "/experiments",
+    "Rules": "/rules", "Alerts": "/alerts", "Playground": "/playground",
+}  # fmt: skip
 DARK_COOKIE: Final = "rectrace_dark"
 _HEAD: Final = """
 <script>

@@ -17,7 +17,8 @@ _LINK: Final = """<q-td :props="props">
 <a v-if="props.row.NAME_href" :href="props.row.NAME_href" class="id">{{ props.value }}</a>
 <span v-else>{{ props.value }}</span></q-td>"""
 _STATE: Final = """<q-td :props="props">
-<span :class="GOOD.includes(props.value) ? '' : 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
+<span :class="GOOD.includes(props.value) ? '' : ({better: 'text-green-700', differs: 'font-medium',
+'few requests': 'text-grey'})[props.value] ?? 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Column:
     digits: int | None = None  # of numbers, which are aligned right
     linked: bool = False
     state: bool = False  # anything but what is good is marked
-    good: tuple[str, ...] = ("ok",)  # words of our own
+    good: tuple[str, ...] = ("ok", "")  # words of our own
     wide: int = 0  # of a text that is folded: its least width, rem
 
     def for_table(self) -> dict[str, Any]:

@@ -20,12 +20,12 @@ MIN_WINDOWS: Final = 10  # of a sample
 _LIMITS: Final = {"readonly": 2, "max_execution_time": 60, "max_memory_usage": 4_000_000_000}
 _WINDOW: Final = timedelta(milliseconds=WINDOW_MS)
 _HOURS_AFTER: Final = timedelta(days=2)  # item outcomes older than that are kept by the hour
-_BOTH: Final = (
+BOTH: Final = (
     "(window >= {since:DateTime('UTC')} AND window < {until:DateTime('UTC')} "
     "OR window >= {then_since:DateTime('UTC')} AND window < {then_until:DateTime('UTC')})"
 )
 # Of a table of runs what its view would show. Through the view all of `stages` would be read for a part of it.
-_VISIBLE: Final = f"(window, run, tail) IN (SELECT window, run, tail FROM DATABASE.visible WHERE {_BOTH})"
+VISIBLE: Final = f"(window, run, tail) IN (SELECT window, run, tail FROM DATABASE.visible WHERE {BOTH})"
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,11 @@ class Changes:
     def segments(self, by: By) -> list[Row]:
         """Sums of requests by segment (the total is '') or by placement, with latency quantiles at LEVELS, in ms."""
         levels = ", ".join(map(repr, LEVELS))
-        return self._rows("changed_segments", self.times.parameters, by=by, only=_only(by), levels=levels)
+        return self._rows("changed_segments", self.times.parameters, by=by, only=only(by), levels=levels)
 
     def chosen(self, by: By) -> list[Row]:
         """Candidacies, and how many of them were served, by the segments that outcomes are kept for or by placement."""
-        return self._rows("changed_yield", self.times.of_outcomes(self.now), by=by, only=_only(by))
+        return self._rows("changed_yield", self.times.of_outcomes(self.now), by=by, only=only(by))
 
     def stages(self) -> list[Row]:
         """Sums of each version of each component."""
@@ -168,24 +168,28 @@ class Changes:
         return [row["request_id"] for row in rows]
 
     def _sampled(self, requests: float) -> str:
-        """A condition that leaves about SAMPLED traces: of every so-many-th window, which need not be read otherwise,
-        and where there are too few windows for that, of every so-many-th request."""
-        one_in = max(int(requests // SAMPLED), 1)
-        windows = (self.times.until - self.times.since) // _WINDOW
-        every = min(one_in, max(windows // MIN_WINDOWS, 1))
-        return (
-            f"intDiv(toUnixTimestamp(window), {_WINDOW.total_seconds():.0f}) % {every} = 0 "
-            f"AND cityHash64(request_id) % {one_in // every} = 0"
-        )
+        return sampled(self.times, requests, SAMPLED)
 
     def _rows(self, query: str, parameters: Mapping[str, Any], **fill: str) -> list[Row]:
-        visible = _VISIBLE.replace("DATABASE", self.database)
-        text = sql(query, database=self.database, both=_BOTH, visible=visible, **fill)
+        visible = VISIBLE.replace("DATABASE", self.database)
+        text = sql(query, database=self.database, both=BOTH, visible=visible, **fill)
         with errors("asking"):
             result = self.client.query(text, parameters={"placement": self.placement, **parameters}, settings=_LIMITS)
         return list(result.named_results())
 
 
-def _only(by: By) -> str:
+def sampled(times: Times, requests: float, most: int) -> str:
+    """A condition that leaves about so many traces at most: of every so-many-th window, which need not be read
+    otherwise, and where there are too few windows for that, of every so-many-th request."""
+    one_in = max(int(requests // most), 1)
+    windows = (times.until - times.since) // _WINDOW
+    every = min(one_in, max(windows // MIN_WINDOWS, 1))
+    return (
+        f"intDiv(toUnixTimestamp(window), {_WINDOW.total_seconds():.0f}) % {every} = 0 "
+        f"AND cityHash64(request_id) % {one_in // every} = 0"
+    )
+
+
+def only(by: By) -> str:
     """Of placements the totals, or every segment would be counted again."""
     return "segment = ''" if by == "placement" else "true"

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
+from sinks.clickhouse import chosen
 from sinks.clickhouse.client import errors
 from sinks.clickhouse.journey import Journey
 from sinks.clickhouse.queries import sql
@@ -51,8 +52,8 @@ class RequestFilter:
     status: str = ""
     item: str = ""  # a candidate of it, served or not
     fate: str = ""  # of that item: served, or dropped, which is anything else
-    segment: str = ""  # NAME=VALUE
-    arm: str = ""  # EXPERIMENT=ARM
+    segment: str = ""  # NAME=VALUE, several as sinks/clickhouse/chosen.py has them
+    arm: str = ""  # EXPERIMENT=ARM, the same
     version: str = ""  # COMPONENT=VERSION
     rule: str = ""  # found at fault by it
 
@@ -68,8 +69,8 @@ class RequestFilter:
             f"({listed} OR {dropped})": self.item,
             "has(served, {item:String})": self.item and self.fate == "served",
             "NOT has(served, {item:String})": self.item and self.fate == "dropped",
-            "segments[{segment_name:String}] = {segment_value:String}": self.segment,
-            "experiments[{experiment:String}] = {arm:String}": self.arm,
+            chosen.condition("segments", chosen.pairs(self.segment)): self.segment,
+            chosen.condition("experiments", chosen.pairs(self.arm)): self.arm,
             "has(arrayZip(stages.component, stages.version), ({component:String}, {version:String}))": self.version,
             f"request_id IN (SELECT request_id FROM {database}.violations WHERE rule = {{rule:String}} AND {_NEAR})": (
                 self.rule
@@ -80,21 +81,17 @@ class RequestFilter:
     @property
     def parameters(self) -> dict[str, str]:
         """Query parameters."""
-        segment, _, value = self.segment.partition("=")
-        experiment, _, arm = self.arm.partition("=")
         component, _, version = self.version.partition("=")
         return {
             "user": self.user,
             "placement": self.placement,
             "status": self.status,
             "item": self.item,
-            "segment_name": segment,
-            "segment_value": value,
-            "experiment": experiment,
-            "arm": arm,
             "component": component,
             "version": version,
             "rule": self.rule,
+            **chosen.parameters("segments", chosen.pairs(self.segment)),
+            **chosen.parameters("experiments", chosen.pairs(self.arm)),
         }
 
 

@@ -237,7 +237,8 @@ class Seal:
 
     def _write_pressure(self, run: Mapping[str, Any]) -> None:
         moves = sql("rule_moves", traces=self._traces)
-        self._command(sql("seal_pressure", database=self._database, moves=moves), run)
+        measured = sql("rule_moves_measured", moves=moves, kept="placement")
+        self._command(sql("seal_pressure", database=self._database, measured=measured), run)
         self._command(sql("seal_rule_pressure", database=self._database, moves=moves), run)
 
     def _known(self, pairs: str) -> str:

@@ -56,6 +56,22 @@ def difference(before: Share, now: Share) -> float:
     return (now.value - before.value) / math.sqrt(before.variance + now.variance)
 
 
+def likelihood(before: Share, now: Share) -> float:
+    """z of now - before by the signed root of the likelihood ratio (G), with Yates's half success less of a difference:
+    near enough to an exact test where one of them has few successes or none, and where they have very different numbers
+    of trials. 0 where there are no trials.
+
+    G = 2 sum over both of n [p ln(p / q) + (1 - p) ln((1 - p) / (1 - q))], q of both together.
+    """
+    if before.n <= 0 or now.n <= 0:
+        return 0.0
+    shares = [(min(max(side.value, 0.0), 1.0), side.n) for side in (before, now)]
+    both = sum(p * n for p, n in shares) / (before.n + now.n)
+    nearer = [(p + math.copysign(min(0.5 / n, abs(both - p)), both - p), n) for p, n in shares]
+    ratio = sum(n * (_entropy(p, both) + _entropy(1 - p, 1 - both)) for p, n in nearer)
+    return math.copysign(math.sqrt(max(2 * ratio, 0.0)), now.value - before.value)
+
+
 def mean_difference(before: Share, now: Share, variation: float = 1.0, *, counted: bool = False) -> float:
     """z of a difference of means of something without a bound, such as ms or candidates a request: part is the sum,
     whole and n the number. `variation`: its coefficient of variation (sd / mean), at most. `counted`: of counts, which
@@ -73,3 +89,16 @@ def mean_difference(before: Share, now: Share, variation: float = 1.0, *, counte
 def count_difference(before: float, now: float) -> float:
     """z of two Poisson counts over equal times: (now - before) / sqrt(now + before)."""
     return (now - before) / math.sqrt(now + before) if now + before > 0 else 0.0
+
+
+def apart(value: float, interval: Interval, other: float, of_other: Interval) -> Interval:
+    """The interval of value - other, from the intervals of both (MOVER: Zou and Donner 2008); of shares with Wilson's
+    it is the tenth method of Newcombe (1998)."""
+    differ = value - other
+    below = math.hypot(value - interval.low, of_other.high - other)
+    above = math.hypot(interval.high - value, other - of_other.low)
+    return Interval(differ - below, differ + above)
+
+
+def _entropy(p: float, q: float) -> float:
+    return p * math.log(p / q) if p > 0 else 0.0

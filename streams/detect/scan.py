@@ -10,13 +10,14 @@ by lost good events, and of nested segments the one that says it best.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from streams.detect.proportion import Share
 from streams.detect.tails import normal_tail
 
 Key = frozenset[str]  # name=value of each dimension: {"placement=home", "country=DE"} is in {"country=DE"}
 ALL: Final[Key] = frozenset()
+Named = TypeVar("Named")
 NEGLIGIBLE: Final = 0.2  # what a parent may lose without the child that explains it
 
 
@@ -86,7 +87,7 @@ def _matters(hit: Hit, cell: Cell, policy: ScanPolicy) -> bool:
     return hit.actual - max(hit.expected, usual) >= policy.least
 
 
-def benjamini_hochberg(p_values: Mapping[Key, float], q: float) -> set[Key]:
+def benjamini_hochberg(p_values: Mapping[Named, float], q: float) -> set[Named]:
     """Those with the k lowest p-values, for the largest k whose k-th p is at most k q / m."""
     ordered = sorted(p_values.items(), key=lambda each: each[1])
     passing = [k for k, (_, p) in enumerate(ordered, 1) if p <= k * q / len(ordered)]

@@ -1,7 +1,19 @@
 """The pages: they ask readers and lay out what the stories tell."""
 
 from rectrace.console.asking import Asker
-from rectrace.console.pages import alert, alerts, compare, item, live, request, requests, search
+from rectrace.console.pages import (
+    alert,
+    alerts,
+    compare,
+    different,
+    experiments,
+    item,
+    live,
+    request,
+    requests,
+    search,
+    segments,
+)
 from rectrace.console.states import Pages
 from rectrace.settings import Settings
 
@@ -9,5 +21,7 @@ from rectrace.settings import Settings
 def register(settings: Settings, asker: Asker) -> None:
     """Give every page its address."""
     pages = Pages(settings, asker)
-    for each in (live, search, requests, request, compare, item, alerts, alert):
+    for each in (
+        live, search, requests, request, compare, item, segments, different, experiments, alerts, alert,
+    ):  # fmt: skip
         each.register(pages)

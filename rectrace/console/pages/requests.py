@@ -50,8 +50,9 @@ class Asked:
         for name, allowed, given in (("status", STATUSES, wanted.status), ("fate", FATES, wanted.fate)):
             if given and given not in allowed:
                 raise BadAddress(f"{name}={given!r} is none of {', '.join(allowed)}")
-        for name, example in (("segment", "country=DE"), ("arm", "ranker=v2"), ("version", "ranker=v2.1")):
-            addresses.pair(name, getattr(wanted, name), example)
+        addresses.pairs("segment", wanted.segment)
+        addresses.pairs("arm", wanted.arm)
+        addresses.pair("version", wanted.version, "ranker=v2.1")
         if wanted.fate and not wanted.item:
             raise BadAddress(f"fate={wanted.fate!r} is of an item: give one, too")
         limit = query.get("limit", str(LIMIT))
@@ -157,6 +158,8 @@ def _hint(asked: Asked, known: Mapping[str, Sequence[str]]) -> str:
     told = []
     for kind in ("placement", "segment", "arm", "version", "rule"):
         given, there = getattr(asked.wanted, kind), known.get(kind, ())
-        if given and given not in there:
-            told.append(f"no {kind} {given!r} then; there was {', '.join(there[:20]) or 'none'}")
+        several = kind in ("segment", "arm")
+        for each in map("=".join, addresses.pairs(kind, given)) if several else filter(None, [given]):
+            if each not in there:
+                told.append(f"no {kind} {each!r} then; there was {', '.join(there[:20]) or 'none'}")
     return "; ".join(told) or "A longer time, or less to match, may have some."
