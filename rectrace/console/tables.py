@@ -18,6 +18,8 @@ _LINK: Final = """<q-td :props="props">
 <span v-else>{{ props.value }}</span></q-td>"""
 _STATE: Final = """<q-td :props="props">
 <span :class="props.value === 'ok' ? '' : 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
+_RARE: Final = """<q-td :props="props">
+<span :class="props.value === 'RARE' ? 'text-amber-700 font-medium' : ''">{{ props.value }}</span></q-td>"""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Column:
     digits: int | None = None  # of numbers, which are aligned right
     linked: bool = False
     state: bool = False  # anything but ok is marked
+    rare: str = ""  # this value is marked
     wide: int = 0  # of a text that is folded: its least width, rem
 
     def for_table(self) -> dict[str, Any]:
@@ -113,6 +116,8 @@ def _mark(made: ui.table, columns: Sequence[Column]) -> None:
     for column in columns:
         if column.linked:
             made.add_slot(f"body-cell-{column.name}", _LINK.replace("NAME", column.name))
+        elif column.rare:
+            made.add_slot(f"body-cell-{column.name}", _RARE.replace("RARE", column.rare))
         elif column.state:
             made.add_slot(f"body-cell-{column.name}", _STATE)
 
