@@ -15,7 +15,8 @@ _COMPARED: Final = {
 }  # fmt: skip
 _NOT: Final = {
     "=": "is not", "in": "is none of", "isnull": "is known", "has": "does not have", "contains": "does not contain",
-    "startswith": "does not begin with", "endswith": "does not end with", "like": "is not like", "match": "does not match",
+    "startswith": "does not begin with", "endswith": "does not end with", "like": "is not like",
+    "match": "does not match",
 }  # fmt: skip
 _NAMES: Final = {
     "age_days": "the age in days", "k": "the number of slots", "available": "it can be bought",

@@ -18,6 +18,25 @@ SLACK: Final = 5.0  # seconds that an answer may take beside its query
 Answer = TypeVar("Answer")
 
 
+async def beside(work: Callable[[], Answer]) -> Answer:
+    """What work gives, done in a thread of its own. Raises what it raises."""
+    done: Future[Answer] = Future()
+    # a daemon, and no pool: the process would wait for a pool's threads before it ends
+    threading.Thread(target=_work, args=(work, done), daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
+def _work(work: Callable[[], Answer], done: "Future[Answer]") -> None:
+    try:
+        answer = work()
+    except Exception as error:
+        if not done.cancelled():
+            done.set_exception(error)
+    else:
+        if not done.cancelled():
+            done.set_result(answer)
+
+
 class Asker:
     """A client of the console's own, connected when it is first needed, whose queries have limits and write nothing."""
 
@@ -30,22 +49,12 @@ class Asker:
     async def ask(self, question: Callable[[Reader], Answer]) -> Answer:
         """What a question answers. Raises Unavailable when ClickHouse cannot, or may not take so long."""
         async with self._room:
-            answered: Future[Answer] = Future()
-            # a daemon, and no pool: the process would wait for a pool's threads before it ends
-            threading.Thread(target=self._answer, args=(question, answered), daemon=True).start()
-            return await asyncio.wrap_future(answered)
+            return await beside(lambda: self._asked(question))
 
     def close(self) -> None:
         """Wait for no question."""
         if self._client:
             self._client.close()
-
-    def _answer(self, question: Callable[[Reader], Answer], answered: "Future[Answer]") -> None:
-        try:
-            answered.set_result(self._asked(question))
-        except Exception as error:
-            if not answered.cancelled():
-                answered.set_exception(error)
 
     def _asked(self, question: Callable[[Reader], Answer]) -> Answer:
         with self._connecting:

@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
+class Failed(Exception):  # noqa: N818
+    """A question without an answer; its text says what people can do."""
+
+
 class Pages:
     """What pages need: settings, and questions whose waiting and failing people see."""
 
@@ -52,11 +56,23 @@ class Pages:
                 place.clear()
                 with place:
                     shown(answer)
-        except (Unavailable, BadAddress, SettingsError) as error:
-            self._fail(place, outages.clickhouse(str(error), self.settings))
-        except Exception:
-            log.exception("%s", doing)
-            self._fail(place, "Something is wrong with the console itself: its log says what.")
+        except Exception as error:
+            self._fail(place, str(self._failed(doing, error)))
+
+    async def ask(self, doing: str, question: Callable[[Reader], Answer]) -> Answer:
+        """The answer, for what shows it by itself. Raises Failed."""
+        try:
+            return await self._asker.ask(question)
+        except Exception as error:
+            raise self._failed(doing, error) from error
+
+    def _failed(self, doing: str, error: Exception) -> Failed:
+        if isinstance(error, Failed):
+            return error
+        if isinstance(error, Unavailable | BadAddress | SettingsError):
+            return Failed(outages.clickhouse(str(error), self.settings))
+        log.error("%s", doing, exc_info=error)
+        return Failed("Something is wrong with the console itself: its log says what.")
 
     def _fail(self, place: ui.column, text: str) -> None:
         if place.is_deleted:
