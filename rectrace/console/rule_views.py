@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from nicegui import ui
 
-from rectrace import rule_sending
+from rectrace import rule_sending, show_rules
+from rectrace.backtesting import Tested
 from rectrace.console import addresses, states, tables
 from rectrace.console.access import Person
 from rectrace.console.asking import beside
@@ -26,6 +27,12 @@ READ_BACK_S: Final = 30  # seconds until what was published is expected back fro
 NEAR: Final = timedelta(minutes=10)
 _PLAIN, _AT_FAULT = "bg-gray-500/10", "bg-red-600/20 font-medium"
 _GONE, _COME = "bg-red-600/20 line-through", "bg-green-600/20 font-medium"
+_SEGMENTS: Final = (
+    Column("segment", "segment"),
+    Column("hit", "at fault", digits=0),
+    Column("judged", "of", digits=0),
+    Column("share", "share, %", digits=1),
+)
 _SLOTS: Final = (
     Column("what", "", linked=True),
     Column("lost", "slots lost", digits=0),
@@ -125,6 +132,37 @@ def effects(found: Effects, rule: str) -> None:
                         chip(found.catalog, item, place, f"{_PLAIN if item in other else colour}{ring}")
     if found.changed:
         ui.label(f"Ringed: what {rule} picks. Red: loses its slot. Green: gains one.").classes("text-sm text-grey")
+
+
+def backtest(tested: Tested | None) -> None:
+    """How often a rule would have fired, and where."""
+    if tested is None:
+        states.nothing("No sealed request in that time.", "A longer time may have some.")
+        return
+    found = tested.found
+    if found.failed:
+        problem(f"It cannot be judged: {found.failed}")
+        return
+    span = f"{tested.first:%Y-%m-%d %H:%M:%S} to {tested.end:%Y-%m-%d %H:%M:%S} UTC"
+    with states.card("red" if found.fired else "green"):
+        ui.label(show_rules.firing(found)).classes("text-lg font-bold").mark("fired")
+        items = f", {found.violations:,} items" if found.rule.scope == "item" else ""
+        ui.label(f"At fault in {found.hit:,} of {found.judged:,} requests ({found.share:.1%}){items}.").mark("at-fault")
+        if found.rule.severity == "page":
+            ui.label(f"{show_rules.often(found.a_week)} pages a week, if every week is like that time.")
+        ui.label(f"{tested.requests:,} sealed requests from {span}").classes("text-grey")
+    if found.segments:
+        rows = [
+            {"segment": each.segment, "hit": each.hit, "judged": each.judged, "share": each.share * 100}
+            for each in found.segments
+        ]
+        ui.label("Segments with clearly more than their part:").classes("font-medium")
+        tables.small("segments", _SEGMENTS, rows)
+    if found.examples:
+        with ui.row().classes("gap-x-3 gap-y-1"):
+            ui.label("For example")
+            for each in found.examples:
+                ui.link(each, addresses.request(each)).classes("break-all")
 
 
 def _slots(

@@ -42,6 +42,11 @@ def moved(reader: Reader, rule: str, period: Period, limit: int) -> list[Row]:
     return reader.ask("rule_moved", {**period.parameters, "rule": rule, "limit": limit})
 
 
+def names(reader: Reader, period: Period) -> list[Row]:
+    """What there is to name, with examples. kind: attributes, item, request, segments, experiments, context."""
+    return reader.ask("rule_names", period.parameters)
+
+
 def _known(at: object) -> object:
     """None for the time that ClickHouse has where there is none."""
     return at if getattr(at, "year", 1970) > 1970 else None
