@@ -14,27 +14,50 @@ MOST: Final = 20_000  # characters of a text
 BRACKETS: Final = 2_000  # of those that open; nested ones take the square of their number to read
 NAMELESS: Final = "name-of-the-rule"  # what templates are called
 RESERVED: Final = frozenset({NAMELESS, "new"})
-_HEAD: Final = "owner: merchandising          # whom to ask\n"
-_TELLS: Final = "severity: ticket              # page calls somebody, ticket opens one, info is noted\n"
-_FIRES: Final = "fires: {share: 0.05, within: 5m, min_requests: 100}   # how many requests at fault are worth telling\n"
+_WATCHES: Final = """\
+id: {id}
+owner: merchandising
+# page calls somebody, ticket opens one, info is noted
+severity: ticket
+scope: {scope}
+# {what} is at fault if this is true
+when: {when}
+message: What is wrong, for whoever is told
+# how many requests at fault are worth telling
+fires: {{share: 0.05, within: 5m, min_requests: 100}}
+"""
+_ACTS: Final = """\
+id: {id}
+owner: merchandising
+severity: info
+scope: item
+# the candidates of which this is true
+when: {when}
+message: {why}
+action: {action}
+# of rules that meet, the one with the highest has its way
+priority: {priority}
+"""
+
+
+def _watches(scope: str, what: str, when: str) -> str:
+    return _WATCHES.format(id=NAMELESS, scope=scope, what=what, when=when)
+
+
+def _acts(when: str, why: str, action: str, priority: int = 0) -> str:
+    return _ACTS.format(id=NAMELESS, when=when, why=why, action=action, priority=priority)
+
+
 TEMPLATES: Final = {
-    "Watch served items": f"id: {NAMELESS}\n{_HEAD}{_TELLS}scope: item\nwhen: brand = 'Name' and placement = 'home'   "
-    f"# an item is at fault if this is true\nmessage: What is wrong, for whoever is told\n{_FIRES}",
-    "Watch the served list": f"id: {NAMELESS}\n{_HEAD}{_TELLS}scope: slate\nwhen: count() >= 10 and uniq(brand) < 3   "
-    f"# a list is at fault if this is true\nmessage: What is wrong, for whoever is told\n{_FIRES}",
-    "Watch requests": f"id: {NAMELESS}\n{_HEAD}{_TELLS}scope: trace\nwhen: total_ms > 1000   "
-    f"# a request is at fault if this is true\nmessage: What is wrong, for whoever is told\n{_FIRES}",
-    "Take items out": f"id: {NAMELESS}\n{_HEAD}{_TELLS}scope: item\nwhen: brand = 'Name'   # which candidates\n"
-    f"message: Why they are taken out\naction: exclude\npriority: 100\n{_FIRES}",
-    "Bring items forward": f"id: {NAMELESS}\n{_HEAD}severity: info\nscope: item\nwhen: brand = 'Name'   "
-    "# which candidates\nmessage: Why they come earlier\naction: {type: boost, delta: 0.02}   # added to the score\n"
-    "priority: 0                   # of rules that meet, the highest has its way\n",
-    "Push items back": f"id: {NAMELESS}\n{_HEAD}severity: info\nscope: item\nwhen: brand = 'Name'   "
-    "# which candidates\nmessage: Why they come later\naction: {type: bury, delta: -0.02}   # added to the score\n"
-    "priority: 0                   # of rules that meet, the highest has its way\n",
-    "Pin an item to a place": f"id: {NAMELESS}\n{_HEAD}severity: info\nscope: item\n"
-    "when: item = 'id' and placement = 'home'   # the first candidate of which this is true\n"
-    "message: Why it is there\naction: {type: pin, position: 3}\npriority: 0\n",
+    "Watch served items": _watches("item", "an item", "brand = 'Name' and placement = 'home'"),
+    "Watch the served list": _watches("slate", "a list", "count() >= 10 and uniq(brand) < 3"),
+    "Watch requests": _watches("trace", "a request", "total_ms > 1000"),
+    "Take items out": _acts("brand = 'Name'", "Why they are taken out", "exclude", 100),
+    "Bring items forward": _acts("brand = 'Name'", "Why they come earlier", "{type: boost, delta: 0.02}"),
+    "Push items back": _acts("brand = 'Name'", "Why they come later", "{type: bury, delta: -0.02}"),
+    "Pin an item to a place": _acts(
+        "item = 'id' and placement = 'home'", "Why it is there", "{type: pin, position: 3}"
+    ),
 }
 
 

@@ -93,7 +93,9 @@ class Editor:
         with ui.element("div").classes("w-full grid gap-4 grid-cols-1 md:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]"):
             with ui.column().classes("w-full gap-2"):
                 self._code = ui.codemirror(text, language="YAML", line_wrapping=True, indent="  ")
-                self._code.classes("w-full h-96 border rounded").on_value_change(self._typed).mark("editor")
+                self._code.classes("w-full h-96 border border-gray-500/40 rounded").on_value_change(self._typed).mark(
+                    "editor"
+                )
                 ui.label("Ctrl-Space completes names; Ctrl-M lets Tab leave the editor.").classes("text-xs text-grey")
                 self._said = ui.column().classes("w-full gap-1").props('role="status"').mark("checked")
             with ui.column().classes("w-full gap-1"):
