@@ -1,6 +1,6 @@
 """What a rule says, in words that need no SQL. Pure."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from schemas.rules import Rule
@@ -66,12 +66,17 @@ def sentences(rule: Rule) -> list[str]:
         told += [f"Watches: {_OF[rule.scope]} {said}.", _firing(rule)]
     if rule.action:
         told.append(f"Of rules that meet, the one with the highest priority has its way; this one has {rule.priority}.")
-    since, until = rule.active.since, rule.active.until
-    if since or until:
-        told.append(
-            "Is in force " + " ".join(filter(None, [since and f"from {since}", until and f"until {until}"])) + "."
-        )
+    since, until = rule.active.since_ms, rule.active.until_ms
+    named = [f"from {moment(since)}"] if since is not None else []
+    named += [f"until {moment(until)}"] if until is not None else []
+    if named:
+        told.append(f"Is in force {' '.join(named)}.")
     return told
+
+
+def moment(epoch_ms: int) -> str:
+    """2026-06-01 12:00 UTC"""
+    return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _firing(rule: Rule) -> str:

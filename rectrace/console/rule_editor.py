@@ -234,7 +234,7 @@ class Editor:
                 with ui.row().classes("gap-1 pl-1"):
                     for value in each.examples[:VALUES]:
                         chip = ui.button(value[:30], on_click=lambda value=value: self._insert(each.example(value)))
-                        chip.props("dense no-caps size=xs outline")
+                        chip.props("dense no-caps size=sm outline")
 
     def _insert(self, text: str) -> None:
         script = _INSERT.replace("$ID", str(self._code.id))

@@ -145,11 +145,13 @@ def backtest(tested: Tested | None) -> None:
         return
     span = f"{tested.first:%Y-%m-%d %H:%M:%S} to {tested.end:%Y-%m-%d %H:%M:%S} UTC"
     with states.card("red" if found.fired else "green"):
-        ui.label(show_rules.firing(found)).classes("text-lg font-bold").mark("fired")
+        said = show_rules.firing(found)
+        often = ", if every week is like that time" if found.fired else ""
+        ui.label(f"{said[:1].upper()}{said[1:]}{often}").classes("text-lg font-bold").mark("fired")
         items = f", {found.violations:,} items" if found.rule.scope == "item" else ""
         ui.label(f"At fault in {found.hit:,} of {found.judged:,} requests ({found.share:.1%}){items}.").mark("at-fault")
         if found.rule.severity == "page":
-            ui.label(f"{show_rules.often(found.a_week)} pages a week, if every week is like that time.")
+            ui.label(f"Each calls somebody: {show_rules.often(found.a_week)} pages a week.")
         ui.label(f"{tested.requests:,} sealed requests from {span}").classes("text-grey")
     if found.segments:
         rows = [

@@ -239,7 +239,11 @@ class _Page:
             )  # fmt: skip
             ui.link("all of them", addresses.to("/requests", rule=asked.rule, **asked.span.query))
         elif self._row["action"] in ("", "exclude"):
-            states.nothing("No request is at fault in that time.", "A longer time may have some.")
+            judged = self._row["judged"]
+            states.nothing(
+                "No request is at fault in that time." if judged else "It has judged no request of that time.",
+                "A longer time may have some." if judged else "It is judged when it is sealed, 10 to 25 s later.",
+            )
         if answer.moved:
             layout.section("Newest requests that it moved something in")
             tables.small("moved", _MOVED, [_found(row) for row in answer.moved])

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from rectrace.console import access, addresses, layout, states, tables, times
 from rectrace.console.addresses import BadAddress, Span
 from rectrace.console.tables import Column, View
-from rectrace.rule_words import does
+from rectrace.rule_words import does, moment
 from schemas.errors import Invalid
 from schemas.rules import decode_rule
 from sinks.clickhouse import rule_pages
@@ -150,7 +150,9 @@ def state(row: Mapping[str, Any], now: datetime) -> str:
         active = decode_rule(None, str(row["rule"]).encode()).active
     except Invalid:
         return "written by a newer version"
-    if active.since_ms is not None and now.timestamp() * 1000 < active.since_ms:
-        return f"from {active.since}"
-    over = active.until_ms is not None and now.timestamp() * 1000 >= active.until_ms
-    return f"over since {active.until}" if over else "ok"
+    now_ms = now.timestamp() * 1000
+    if active.since_ms is not None and now_ms < active.since_ms:
+        return f"from {moment(active.since_ms)}"
+    if active.until_ms is not None and now_ms >= active.until_ms:
+        return f"over since {moment(active.until_ms)}"
+    return "ok"
