@@ -12,7 +12,7 @@ from schemas.parts import WINDOW_MS
 from schemas.rules import Rule
 from sinks.clickhouse.judged import Judged
 from sinks.clickhouse.reader import Period, Reader
-from streams.rules.backtest import Backtest
+from streams.rules.backtest import Backtest, Found
 
 MANY: Final = 20_000  # requests of a batch, if no window has more
 WINDOW: Final = timedelta(milliseconds=WINDOW_MS)
@@ -60,6 +60,16 @@ class History:
         period = {"first": batch.first, "end": batch.end}
         wanted, catalog = backtest.columns, backtest.needs_catalog
         return self._judged.frames(self._traces, wanted, batch.first, period, catalog=catalog)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What came of one rule, of what is there, which may be less than was asked for. first, end: of that."""
+
+    found: Found
+    first: datetime
+    end: datetime
+    requests: int
 
 
 def run(

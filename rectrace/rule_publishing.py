@@ -34,36 +34,43 @@ def differences(rules: Sequence[Rule], published: Iterable[Row]) -> list[Differe
     found = [_difference(rule, known.get(rule.id)) for rule in rules]
     here = {rule.id for rule in rules}
     rest = [row for name, row in known.items() if name not in here and not row["deleted"]]
-    found += [Difference(str(row["id"]), "not here", _diff(str(row["id"]), _yaml(row), "")) for row in rest]
+    found += [Difference(str(row["id"]), "not here", _diff(str(row["id"]), text(row), "")) for row in rest]
     return sorted(found, key=lambda each: each.id)
 
 
 def _difference(rule: Rule, row: Row | None) -> Difference:
-    text = _text(rule)
+    here = as_yaml(rule)
     if row is None or row["deleted"]:
-        return Difference(rule.id, "new" if row is None else "enabled", _diff(rule.id, "", text))
+        return Difference(rule.id, "new" if row is None else "enabled", _diff(rule.id, "", here))
     if row["version"] == content_hash(rule):
         return Difference(rule.id, "same", [])
-    return Difference(rule.id, "changed", _diff(rule.id, _yaml(row), text))
+    return Difference(rule.id, "changed", _diff(rule.id, text(row), here))
 
 
-def _yaml(row: Row) -> str:
+def text(row: Row) -> str:
+    """The rule of a row of the rules table, as people write it; of a tombstone nothing."""
+    if row["deleted"]:
+        return ""
     try:
-        return _text(decode_rule(None, str(row["rule"]).encode()))
+        return as_yaml(decode_rule(None, str(row["rule"]).encode()))
     except Invalid:  # published by a newer version
         return str(row["rule"])
 
 
-def _text(rule: Rule) -> str:
+def as_yaml(rule: Rule) -> str:
+    """A rule as people write it, without what is so anyhow."""
     content = rule.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude={"version"})
     return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110))
 
 
-def _diff(name: str, before: str, after: str) -> list[str]:
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), f"{name} (in force)", f"{name} (here)", lineterm=""
-    )
-    return list(lines)
+def changes(before: Row | None, after: Row) -> list[str]:
+    """A unified diff of two rows of the history of one rule; before: None if after was the first."""
+    return _diff("", text(before) if before else "", text(after), ("before", "after"))
+
+
+def _diff(name: str, before: str, after: str, called: tuple[str, str] = ("in force", "here")) -> list[str]:
+    names = (f"{name} ({each})" if name else each for each in called)
+    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm=""))
 
 
 def publishing(topic: str, rules: Iterable[Rule], by: str, note: str) -> list[Outgoing]:

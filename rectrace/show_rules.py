@@ -16,7 +16,7 @@ def backtest(found: Sequence[Found], since: datetime, until: datetime, requests:
     fired = [each for each in found if each.fired]
     pages = sum(each.a_week for each in found if each.rule.severity == "page")
     head = Text.assemble((f"{len(fired)} of {_count(len(found), 'rule')} would have fired", BAD if fired else GOOD))
-    head.append(f", {_often(pages)} pages a week")
+    head.append(f", {often(pages)} pages a week")
     span = f"{since:%Y-%m-%d %H:%M:%S} to {until:%Y-%m-%d %H:%M:%S} UTC"
     head.append(f"\n{_count(requests, 'sealed request')} from {span}", DIM)
     parts: list[RenderableType] = [head]
@@ -40,17 +40,21 @@ def _found(each: Found) -> Text:
         return told.append(f"\n  cannot be judged: {each.failed}", BAD)
     items = f", {_count(each.violations, 'item')}" if rule.scope == "item" else ""
     told.append(f"\n  at fault in {each.hit:,} of {_count(each.judged, 'request')} ({each.share:.1%}){items}; ")
-    if each.fired:
-        times = f"would have fired {_count(each.fired, 'time')}, for {_span(each.firing_s)} in all"
-        told.append(f"{times}: {_often(each.a_week)} a week", BAD)
-    else:
-        told.append("would not have fired")
+    told.append(firing(each), BAD if each.fired else "")
     if each.segments:
         told.append("\n  most in ", DIM)
         told.append(", ".join(f"{part.segment} {part.share:.1%} of {part.judged:,}" for part in each.segments))
     if each.examples:
         told.append("\n  for example ", DIM).append(" ".join(each.examples))
     return told
+
+
+def firing(each: Found) -> str:
+    """Whether and how often."""
+    if not each.fired:
+        return "would not have fired"
+    times = f"would have fired {_count(each.fired, 'time')}, for {_span(each.firing_s)} in all"
+    return f"{times}: {often(each.a_week)} a week"
 
 
 def _plain(each: Found) -> dict[str, Any]:
@@ -74,7 +78,8 @@ def _plain(each: Found) -> dict[str, Any]:
     }
 
 
-def _often(times: float) -> str:
+def often(times: float) -> str:
+    """A number of times."""
     return f"{times:,.0f}" if times >= 10 or times == int(times) else f"{times:.1f}"
 
 

@@ -20,7 +20,6 @@ from rectrace.commands.common import (
     print_json,
     span,
 )
-from schemas.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,14 +176,7 @@ def _published(settings: "Settings", since: datetime | None = None) -> list[Row]
 
 
 def _send(settings: "Settings", records: "Sequence[Outgoing]") -> None:
-    from rectrace import outages, producing
+    from rectrace import rule_sending
 
-    try:
-        problems = producing.send(settings.kafka, records) if records else []
-    except Unavailable as error:
-        fail(outages.kafka(str(error), settings))
-    failed = [f"{(record.key or b'').decode()}: {why}" for record, why in zip(records, problems, strict=True) if why]
-    if failed:
-        fail(
-            f"not published: {'; '.join(failed)}. Does the topic {settings.topics.rules} exist? See `rectrace topics`."
-        )
+    if problem := rule_sending.send(settings, records):
+        fail(problem)

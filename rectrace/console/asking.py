@@ -19,19 +19,22 @@ Answer = TypeVar("Answer")
 
 
 async def beside(work: Callable[[], Answer]) -> Answer:
-    """What blocks, beside the event loop. Raises what it raises."""
+    """What work gives, done in a thread of its own. Raises what it raises."""
     done: Future[Answer] = Future()
     # a daemon, and no pool: the process would wait for a pool's threads before it ends
-    threading.Thread(target=_do, args=(work, done), daemon=True).start()
+    threading.Thread(target=_work, args=(work, done), daemon=True).start()
     return await asyncio.wrap_future(done)
 
 
-def _do(work: Callable[[], Answer], done: "Future[Answer]") -> None:
+def _work(work: Callable[[], Answer], done: "Future[Answer]") -> None:
     try:
-        done.set_result(work())
+        answer = work()
     except Exception as error:
         if not done.cancelled():
             done.set_exception(error)
+    else:
+        if not done.cancelled():
+            done.set_result(answer)
 
 
 class Asker:

@@ -15,7 +15,6 @@ from sinks.clickhouse.client import BadAddress
 from sinks.clickhouse.reader import Reader
 
 SLOW_S: Final = 2.0  # after so long the page says that it waits
-_OWN_FAULT: Final = "Something is wrong with the console itself: its log says what."
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -33,14 +32,11 @@ class Pages:
         self._asker = asker
 
     async def ask(self, doing: str, question: Callable[[Reader], Answer]) -> Answer:
-        """Raises Failed."""
+        """The answer, for what shows it by itself. Raises Failed."""
         try:
             return await self._asker.ask(question)
-        except (Unavailable, BadAddress, SettingsError) as error:
-            raise Failed(outages.clickhouse(str(error), self.settings)) from error
         except Exception as error:
-            log.exception("%s", doing)
-            raise Failed(_OWN_FAULT) from error
+            raise self._failed(doing, error) from error
 
     async def show(self, doing: str, question: Callable[[Reader], Answer], shown: Callable[[Answer], object]) -> None:
         """Ask, and show the answer here, where the page is being built. Until then the page says what it is `doing`.
@@ -67,16 +63,21 @@ class Pages:
                 place.clear()
                 with place:
                     shown(answer)
-        except Failed as error:
-            self._fail(place, str(error))
-        except Exception:
-            log.exception("%s", doing)
-            self._fail(place, _OWN_FAULT)
+        except Exception as error:
+            self._fail(place, str(self._failed(doing, error)))
 
     @property
     def busy(self) -> str:
         """What is said of a question that takes long."""
         return f"ClickHouse is busy; it is given {self.settings.console.max_time:g} s."
+
+    def _failed(self, doing: str, error: Exception) -> Failed:
+        if isinstance(error, Failed):
+            return error
+        if isinstance(error, Unavailable | BadAddress | SettingsError):
+            return Failed(outages.clickhouse(str(error), self.settings))
+        log.error("%s", doing, exc_info=error)
+        return Failed("Something is wrong with the console itself: its log says what.")
 
     def _fail(self, place: ui.column, text: str) -> None:
         if place.is_deleted:

@@ -19,6 +19,8 @@ _LINK: Final = """<q-td :props="props">
 _STATE: Final = """<q-td :props="props">
 <span :class="GOOD.includes(props.value) ? '' : ({better: 'text-green-700', differs: 'font-medium',
 'few requests': 'text-grey'})[props.value] ?? 'text-red-600 font-medium'">{{ props.value }}</span></q-td>"""
+_RARE: Final = """<q-td :props="props">
+<span :class="props.value === 'RARE' ? 'text-amber-700 font-medium' : ''">{{ props.value }}</span></q-td>"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Column:
     linked: bool = False
     state: bool = False  # anything but what is good is marked
     good: tuple[str, ...] = ("ok", "")  # words of our own
+    rare: str = ""  # this value is marked
     wide: int = 0  # of a text that is folded: its least width, rem
 
     def for_table(self) -> dict[str, Any]:
@@ -123,6 +126,8 @@ def _mark(made: ui.table, columns: Sequence[Column]) -> None:
     for column in columns:
         if column.linked:
             made.add_slot(f"body-cell-{column.name}", _LINK.replace("NAME", column.name))
+        elif column.rare:
+            made.add_slot(f"body-cell-{column.name}", _RARE.replace("RARE", column.rare))
         elif column.state:
             made.add_slot(f"body-cell-{column.name}", _STATE.replace("GOOD", _words(column.good)))
 

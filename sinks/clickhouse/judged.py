@@ -19,13 +19,16 @@ OF_CANDIDATES: Final = frozenset({"scores", "model_ranks", "sources"})  # beside
 class Judged:
     """Frames of one database. traces: everywhere a query with the columns of the view `traces`, and parameters its own.
 
-    Blocks; raises Unavailable when ClickHouse cannot answer.
+    Blocks; raises Unavailable when ClickHouse cannot answer. limits: ClickHouse settings that every query goes by.
     """
 
-    def __init__(self, client: Client, database: str, journey: Journey) -> None:
+    def __init__(
+        self, client: Client, database: str, journey: Journey, limits: Mapping[str, float] | None = None
+    ) -> None:
         self._client = client
         self._database = database
         self._journey = journey
+        self._limits = dict(limits or {})
 
     def frames(
         self, traces: str, columns: Sequence[str], begin: datetime, parameters: Mapping[str, Any], *, catalog: bool
@@ -51,7 +54,9 @@ class Judged:
 
     def _arrow(self, query: str, parameters: Mapping[str, Any]) -> pl.DataFrame:
         with errors("reading what rules judge"):
-            answer = self._client.raw_query(query, parameters=dict(parameters), fmt="ArrowStream")
+            answer = self._client.raw_query(
+                query, parameters=dict(parameters), settings=self._limits, fmt="ArrowStream"
+            )
         return pl.read_ipc_stream(BytesIO(answer))
 
 

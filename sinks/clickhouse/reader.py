@@ -1,9 +1,9 @@
 """What people ask: one request, many requests, one item, dead letters. Reads only; every query has limits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from clickhouse_connect.driver.client import Client
 
@@ -13,6 +13,7 @@ from sinks.clickhouse.journey import Journey
 from sinks.clickhouse.queries import sql
 
 Row = dict[str, Any]
+Asking = TypeVar("Asking")
 STATUSES: Final = (
     "empty", "short", "fallback", "error", "timeout", "no_response", "incomplete", "conflict", "slow",
 )  # fmt: skip
@@ -108,6 +109,10 @@ class Reader:
     def ask(self, query: str, parameters: Mapping[str, Any], **parts: str) -> list[Row]:
         """Rows of a query of sinks/clickhouse/queries; parts: text of our own in it, beside the database."""
         return self._rows(sql(query, database=self._database, **parts), parameters)
+
+    def made(self, kind: Callable[[Client, str, Journey, Mapping[str, float]], Asking]) -> Asking:
+        """Somebody else who asks the same database, by the same limits."""
+        return kind(self._client, self._database, self._journey, self._limits)
 
     def trace(self, request_id: str) -> Row | None:
         """One request, merged as the seal would, as soon as any part of it has landed. None: never heard of."""

@@ -11,6 +11,9 @@ from rectrace.console.pages import (
     live,
     request,
     requests,
+    rule,
+    rule_edit,
+    rules,
     search,
     segments,
 )
@@ -22,6 +25,7 @@ def register(settings: Settings, asker: Asker) -> None:
     """Give every page its address."""
     pages = Pages(settings, asker)
     for each in (
-        live, search, requests, request, compare, item, segments, different, experiments, alerts, alert,
+        live, search, requests, request, compare, item, segments, different, experiments, rules, rule_edit, rule,
+        alerts, alert,
     ):  # fmt: skip
         each.register(pages)
