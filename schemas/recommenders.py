@@ -140,7 +140,9 @@ class Input(_Part):
     def check(self, value: object) -> Value:
         """The value, if it is one of this input. Raises InputError."""
         kinds: dict[Kind, tuple[type, ...]] = {"integer": (int,), "number": (int, float), "boolean": (bool,)}
-        right = isinstance(value, kinds.get(self.type, (str,))) and (isinstance(value, bool) == (self.type == "boolean"))
+        right = isinstance(value, kinds.get(self.type, (str,))) and (
+            isinstance(value, bool) == (self.type == "boolean")
+        )
         if not right or not self._within(value):
             raise InputError(f"{self.name}={_short(value)} must be {self.wanted}")
         return value  # type: ignore[return-value]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from rectrace.console import addresses
 
-NAVIGATION: Final = {"Requests": "/requests", "Items": "/items"}
+NAVIGATION: Final = {"Requests": "/requests", "Items": "/items", "Playground": "/playground"}
 DARK_COOKIE: Final = "rectrace_dark"
 _HEAD: Final = """
 <script>

@@ -131,4 +131,3 @@ def _arms(wanted: Mapping[str, object], usual: dict[str, str]) -> dict[str, str]
             raise InputError(f"arm {experiment}={arm!r} is not known: {experiment} has {', '.join(known) or 'none'}")
         arms[experiment] = str(arm)
     return arms
-

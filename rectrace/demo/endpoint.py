@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def do_GET(self) -> None:
-        """ `/health` alone."""
+        """`/health` alone."""
         healthy = self.path == "/health"
         self._answer(200 if healthy else 404, {"status": "ok"} if healthy else {"error": "ask /health by GET"})
 
