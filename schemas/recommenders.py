@@ -56,7 +56,7 @@ def _parts(url: str) -> SplitResult | None:
 
 
 def allowed(url: str, prefixes: Iterable[str]) -> bool:
-    """Whether an address is at or below one of these: scheme, host and port are the same, and the path's first steps."""
+    """Whether an address is at or below one of these: the same scheme, host and port, and the same first steps."""
     parts = _parts(url)
     return parts is not None and any(_below(parts, _parts(prefix)) for prefix in prefixes)
 
@@ -85,7 +85,7 @@ Many = Annotated[tuple[Label, ...], Field(min_length=1, max_length=100, strict=F
 
 def _wrong(field: str, message: str) -> PydanticCustomError:
     """With the place within its model."""
-    return PydanticCustomError("field", message, {"field": field})  # type: ignore[arg-type] # a literal elsewhere
+    return PydanticCustomError("field", message, {"field": field})
 
 
 class Input(_Part):
@@ -140,10 +140,8 @@ class Input(_Part):
     def check(self, value: object) -> Value:
         """The value, if it is one of this input. Raises InputError."""
         kinds: dict[Kind, tuple[type, ...]] = {"integer": (int,), "number": (int, float), "boolean": (bool,)}
-        right = isinstance(value, kinds.get(self.type, (str,))) and (
-            isinstance(value, bool) == (self.type == "boolean")
-        )
-        if not right or not self._within(value):
+        right = isinstance(value, kinds.get(self.type, (str,)))
+        if not right or isinstance(value, bool) != (self.type == "boolean") or not self._within(value):
             raise InputError(f"{self.name}={_short(value)} must be {self.wanted}")
         return value  # type: ignore[return-value]
 

@@ -174,7 +174,10 @@ class Recommenders:
     def _connected(self) -> httpx.AsyncClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
-                timeout=None, follow_redirects=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+                timeout=self._settings.timeout,
+                follow_redirects=False,
+                trust_env=False,
+                limits=httpx.Limits(max_keepalive_connections=0),
             )
         return self._client
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from rectrace.demo.carousels import CAROUSELS
 from schemas.recommenders import REQUEST_ID, InputError
@@ -70,7 +70,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
-    server_version: ClassVar[str] = "rectrace-demo"
+    server_version = "rectrace-demo"
     sys_version = ""
 
     def recommend(self, name: str, request_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from rectrace.terminal import labels, number
 from schemas.recommenders import Input, InputError, Item, Recommender, Registry, RegistryInvalid
 
 NOTE: Final = (
-    "Asking is a real request: the recommender computes it, and it is in all traces and counts. Opening such an address "
+    "Asking is a real request: the recommender computes it, and it is in all traces and counts. Who opens this address "
     "asks anew; the link to the request is what stays."
 )
 _FORM: Final = "w-full items-start gap-x-3 gap-y-1"
+_ROW: Final = "w-full flex flex-nowrap gap-3 overflow-x-auto pb-2"
 _FIELD: Final = "w-48 max-w-full"
 
 
@@ -152,15 +153,15 @@ class _Form:
 
     def submit(self) -> None:
         """Ask, unless something is wrong: then its field says what."""
-        if all([field.validate() for field in self._fields.values()]):
+        wrong = [name for name, field in self._fields.items() if not field.validate()]
+        if not wrong:
             self._submit(self.texts())
 
     def _field(self, each: Input, text: str) -> None:
         label = f"{each.name} *" if each.required else each.name
-        check = {"": lambda value: _problem(each, str(value or "").strip())}
 
-        def wrong(value: object) -> str | None:
-            return check[""](value)
+        def problem(value: object) -> str | None:
+            return _problem(each, str(value or "").strip())
 
         made: ui.input | ui.select
         if each.type in ("boolean", "choice"):
@@ -169,7 +170,7 @@ class _Form:
             made = ui.select([*([] if each.required and text else [""]), *options], value=text, label=label)
         else:
             made = ui.input(label, value=text).on("keydown.enter", self.submit)
-        made.validation = wrong
+        made.validation = problem
         made.error = None
         made.classes(_FIELD).props("dense").mark(f"ask-{each.name}")
         if each.description:
@@ -380,9 +381,7 @@ class _Placement:
             address = Asked((Side(question.recommender),), self._own(question.recommender), True).address
             _head(question.recommender.name, outcome, float("inf"), address)
             if outcome.answer:
-                _slate(
-                    outcome.answer.items, "w-full flex flex-nowrap gap-3 overflow-x-auto pb-2", _Marks(None, left=True)
-                )
+                _slate(outcome.answer.items, _ROW, _Marks(None, left=True))
 
     def _own(self, recommender: Recommender) -> dict[str, str]:
         names = {each.name for each in recommender.inputs}
