@@ -10,7 +10,7 @@ request id. It answers {"request_id": ..., "items": [{"item": ...}, ...]}, best 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -115,7 +115,7 @@ class Input(_Part):
             try:
                 self.check(self.default)
             except InputError as error:
-                raise _wrong("default", str(error).replace("{", "{{").replace("}", "}}")) from None
+                raise _wrong("default", str(error)) from None
         return self
 
     @property
@@ -302,6 +302,7 @@ class _Reading(YamlReading):
             return None
         name = data["id"] if isinstance(data.get("id"), str) else ""
         place = Place(self.file, marks)
+        self.problems[before:] = [replace(each, rule=name) for each in self.problems[before:]]
         if name in self._lines:
             line = self._lines[name]
             self.say(name, "id", f"is the id of another recommender, in line {line}", place.mark(("id",)))

@@ -22,9 +22,9 @@ NOTE: Final = (
     "Asking is a real request: the recommender computes it, and it is in all traces and counts. Who opens this address "
     "asks anew; the link to the request is what stays."
 )
-_FORM: Final = "w-full items-start gap-x-3 gap-y-1"
+_FORM: Final = "w-full items-start gap-x-3 gap-y-2"
 _ROW: Final = "w-full flex flex-nowrap gap-3 overflow-x-auto pb-2"
-_FIELD: Final = "w-48 max-w-full"
+_FIELD: Final = "w-full sm:w-48"
 
 
 def register(pages: states.Pages) -> None:
@@ -57,6 +57,7 @@ def register(pages: states.Pages) -> None:
                 known = ", ".join(each.id for each in registry.recommenders)
                 states.nothing(f"There is no recommender {recommender!r}.", f"There are {known}.")
                 return
+            ui.label(found.name).classes("text-lg")
             try:
                 asked = Asked.of(registry, found, request.query_params)
             except BadAddress as error:
@@ -205,7 +206,8 @@ class _Trial:
     async def show(self) -> None:
         """The form, and what came of it."""
         first = self._asked.sides[0].recommender
-        ui.label(first.description or first.name).classes("text-grey")
+        if first.description:
+            ui.label(first.description).classes("text-grey")
         self._form = _Form(self._asked.inputs, self._asked.texts, self._submit)
         self._choose()
         with ui.row().classes("items-center gap-3"):
@@ -325,7 +327,7 @@ class _Trial:
                     )
                 else:
                     requests.in_short(journey, drawn=drawn)
-                ui.link(f"request {outcome.trace_id}", addresses.request(outcome.trace_id)).mark("journey")
+                ui.link("all that is known of it", addresses.request(outcome.trace_id)).mark("journey")
 
             await self._pages.show(
                 f"Waiting for its stages to land, for up to {wait:g} s",
