@@ -20,13 +20,13 @@ from rich.text import Text
 
 from rectrace import desktop, live_numbers, settings, show, wiring
 from rectrace.commands.administer import create_topics
-from rectrace.demo import first_rules
+from rectrace.demo import carousels, first_rules
 from rectrace.demo.faults import Fault, library
 from rectrace.demo.publisher import PublishError, Status
 from rectrace.demo.world import EXPERIMENTS
 from rectrace.live_numbers import Numbers, Scrape
 from rectrace.local.errors import LocalError, PortInUse
-from rectrace.local.ports import LOOPBACK, claim
+from rectrace.local.ports import LOOPBACK, claim, free_port
 from rectrace.local.processes import Child, start
 from rectrace.local.stack import LocalStack, stop_signals
 from rectrace.terminal import share
@@ -116,6 +116,8 @@ def _running(options: Options) -> Iterator[_Parts]:
             "RECTRACE_EXPERIMENTS": json.dumps({name: dict.fromkeys(arms, 1) for name, arms in EXPERIMENTS.items()}),
             **({"RECTRACE_ALERTS__ALERTMANAGER": options.alertmanager} if options.alertmanager else {}),
         }
+        recommender = f"{LOOPBACK}:{free_port()}"
+        env |= _playground(stack, f"http://{recommender}")
         say(f"Kafka on {stack.kafka}, ClickHouse on {stack.clickhouse}; logs in {stack.log_dir}")
         port = claim(options.metrics_port, "--metrics-port")
         pages = None if options.console_port is None else claim(options.console_port, "--console-port")
@@ -134,7 +136,8 @@ def _running(options: Options) -> Iterator[_Parts]:
         try:
             worker.wait_ready(lambda: _answers(f"{metrics}/ready"), READY_WITHIN)
             say(f"worker ready, metrics on {metrics}/metrics; starting the recommender")
-            publisher = start("the demo recommender", _publish(options, stack, status), stack.log_dir / "demo.log", env)
+            command = [*_publish(options, stack, status), "--serve", recommender]
+            publisher = start("the demo recommender", command, stack.log_dir / "demo.log", env)
             try:
                 if console:
                     console.wait_ready(lambda: _answers(f"{console_url}/ready"), READY_WITHIN)
@@ -155,6 +158,13 @@ def _console(port: int | None, stack: LocalStack, env: dict[str, str]) -> Child 
         return None
     command = [sys.executable, "-m", "rectrace", "console", "--host", LOOPBACK, "--port", str(port)]
     return start("the console", command, stack.log_dir / "console.log", env)
+
+
+def _playground(stack: LocalStack, base: str) -> dict[str, str]:
+    """Settings of a console that may ask the demo's recommender, and nothing else."""
+    file = stack.log_dir.parent / carousels.REGISTRY
+    file.write_text(carousels.registry_text(base), "utf-8")
+    return {"RECTRACE_PLAYGROUND__REGISTRY": str(file), "RECTRACE_PLAYGROUND__ALLOWED": base}
 
 
 def _publish_rules(prepared: settings.Settings) -> int:

@@ -33,6 +33,7 @@ from pydantic_settings import (
 )
 
 from rectrace.settings_problems import CONFIG_VARIABLE, PREFIX, SettingsError, problem, refuse_unknown_variables
+from schemas.recommenders import http_address
 
 __all__ = ["CONFIG_VARIABLE", "PREFIX", "Settings", "SettingsError", "load"]
 
@@ -261,6 +262,18 @@ class Console(_Part):
         return {token: editor for token, editor in given.items() if token}
 
 
+class Playground(_Part):
+    """Recommenders that people ask from the console. Only addresses that are allowed are ever asked."""
+
+    registry: str = Field("", description="YAML file with the recommenders; empty: there are none")
+    allowed: Annotated[tuple[Annotated[str, AfterValidator(http_address)], ...], Listed] = Field(
+        (), description="http(s)://HOST:PORT[/PATH] at or below which they may be asked; empty: none may"
+    )
+    timeout: float = Field(5.0, ge=0.1, le=60, description="seconds for a whole answer")
+    max_bytes: int = Field(2_000_000, ge=1_000, le=100_000_000, description="bytes of an answer")
+    wait: float = Field(30.0, ge=1, le=600, description="seconds in which a request's trace is looked for")
+
+
 class _Environment(EnvSettingsSource):
     """Leaves what is no JSON as it is: the model says what is wrong with it, and by its name."""
 
@@ -297,6 +310,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Alerts()
     grafana_token: SecretStr = Field(SecretStr(""), description="of a service account, to push dashboards")
     console: Console = Console()
+    playground: Playground = Playground()
     experiments: Annotated[dict[str, Plan], BeforeValidator(_plans)] = Field(
         {}, description="experiment: the planned weights of its arms, of any scale; others are not watched"
     )

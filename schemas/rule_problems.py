@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class Problem:
     file: str = ""
     line: int = 0
     column: int = 0
+    what: ClassVar[str] = "rule"
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part) + ": " if self.file else ""
         at = f" (line {self.line}, column {self.column})" if self.line and not self.file else ""
-        named = ", ".join(part for part in (f"rule {self.rule}" if self.rule else "", self.field) if part)
+        named = ", ".join(part for part in (f"{self.what} {self.rule}" if self.rule else "", self.field) if part)
         return f"{where}{named}{': ' if named else ''}{self.message}{at}"
 
 

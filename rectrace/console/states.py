@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -15,6 +16,7 @@ from sinks.clickhouse.client import BadAddress
 from sinks.clickhouse.reader import Reader
 
 SLOW_S: Final = 2.0  # after so long the page says that it waits
+AGAIN_S: Final = 0.7  # between two times that something is asked which has not come yet
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -38,8 +40,16 @@ class Pages:
         except Exception as error:
             raise self._failed(doing, error) from error
 
-    async def show(self, doing: str, question: Callable[[Reader], Answer], shown: Callable[[Answer], object]) -> None:
+    async def show(
+        self,
+        doing: str,
+        question: Callable[[Reader], Answer],
+        shown: Callable[[Answer], object],
+        enough: Callable[[Answer], bool] = lambda _: True,
+        wait: float = 0.0,
+    ) -> None:
         """Ask, and show the answer here, where the page is being built. Until then the page says what it is `doing`.
+        It is asked again for `wait` seconds, until an answer is `enough`; then the last one is shown.
 
         The page is sent before the question is asked: call this after all that needs no answer.
         """
@@ -51,8 +61,8 @@ class Pages:
             await client.connected()
         except TimeoutError:  # a program, not a browser
             return
-        asking = asyncio.ensure_future(self.ask(doing, question))
-        done, _ = await asyncio.wait([asking], timeout=SLOW_S)
+        asking = asyncio.ensure_future(self._asked(doing, place, question, enough, wait))
+        done, _ = await asyncio.wait([asking], timeout=SLOW_S + wait)
         if not done and not place.is_deleted:
             place.clear()
             with place:
@@ -78,6 +88,21 @@ class Pages:
             return Failed(outages.clickhouse(str(error), self.settings))
         log.error("%s", doing, exc_info=error)
         return Failed("Something is wrong with the console itself: its log says what.")
+
+    async def _asked(
+        self,
+        doing: str,
+        place: ui.column,
+        question: Callable[[Reader], Answer],
+        enough: Callable[[Answer], bool],
+        wait: float,
+    ) -> Answer:
+        ends = time.monotonic() + wait
+        while True:
+            answer = await self.ask(doing, question)
+            if enough(answer) or time.monotonic() >= ends or place.is_deleted:
+                return answer
+            await asyncio.sleep(AGAIN_S)
 
     def _fail(self, place: ui.column, text: str) -> None:
         if place.is_deleted:

@@ -10,13 +10,14 @@ import math
 import signal
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
 from rectrace.client.rule_follower import RuleFollower
-from rectrace.demo import first_rules, world
+from rectrace.demo import endpoint, first_rules, world
 from rectrace.demo.faults import Fault, FaultError, parse
 from rectrace.demo.publisher import Publisher, PublishError, Status, producer
 from rectrace.demo.traffic import RULES, Traffic
@@ -65,7 +66,13 @@ async def _publish(given: argparse.Namespace, status: TextIO) -> None:
                 stopwatch=time.perf_counter,
                 rules=lambda: rules.book,
             )
-            await Publisher(traffic, producing, report).run(stop, until=start + given.seconds)
+            publisher = Publisher(traffic, producing, report)
+            with _serving(given.serve, publisher):
+                await publisher.run(stop, until=start + given.seconds)
+
+
+def _serving(address: tuple[str, int] | None, publisher: Publisher) -> AbstractContextManager[object]:
+    return endpoint.serving(*address, publisher.recommend) if address else nullcontext()
 
 
 def options() -> argparse.ArgumentParser:
@@ -77,6 +84,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--fault", type=_fault, action="append", default=[], metavar="NAME[@START[-END]]")
     parser.add_argument("--seconds", type=_positive, default=math.inf, help="stop after that time")
     parser.add_argument("--rules", action="store_true", help="publish the starter pack and the demo's own rules first")
+    parser.add_argument("--serve", type=_address, metavar="HOST:PORT", help="answer requests by HTTP there, too")
     parser.add_argument("--status", default="-", metavar="FILE", help="one JSON line a second (default: -, stdout)")
     return parser
 
@@ -92,6 +100,13 @@ def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
     return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isdecimal() and int(port) < 65_536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host, int(port)
 
 
 def _number(text: str) -> float:

@@ -28,6 +28,7 @@ class Ask:
     request_id: str
     at: float  # epoch seconds of its arrival
     placement: str
+    sources: tuple[str, ...]
     k: int
     user: int
     user_id: str

@@ -29,12 +29,19 @@ class Asks:
         user = int(np.searchsorted(self._users[:-1], random.random()))
         name = list(PLACEMENTS)[int(np.searchsorted(self._placements[:-1], random.random()))]
         page = self._page(name, random)
-        users = world.users
+        return self.of_user(user, request_id(world.seed, self._start, number), at, name, page, random)
+
+    def of_user(
+        self, user: int, request_id: str, at: float, placement: str, page: Ints, random: np.random.Generator
+    ) -> Ask:
+        """The request of this user (an index) for a placement, with these garments on the page or in the cart."""
+        users = self._world.users
         return Ask(
-            request_id=request_id(world.seed, self._start, number),
+            request_id=request_id,
             at=at,
-            placement=name,
-            k=PLACEMENTS[name].k,
+            placement=placement,
+            sources=PLACEMENTS[placement].sources,
+            k=PLACEMENTS[placement].k,
             user=user,
             user_id=users.ids[user],
             age=int(users.age[user]),

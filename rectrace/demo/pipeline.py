@@ -13,8 +13,8 @@ from rectrace.demo.catalogue import SEASONS
 from rectrace.demo.hooks import Hooks
 from rectrace.demo.ordering import mmr, within_cap
 from rectrace.demo.shop import Shop
-from rectrace.demo.trail import TIMINGS, Emitted, Stopwatch, Trail, rounded
-from rectrace.demo.world import PLACEMENTS, World
+from rectrace.demo.trail import Emitted, Stopwatch, Trail, rounded, timing
+from rectrace.demo.world import World
 
 FUSION = 60  # constant of reciprocal rank fusion
 SPARE = 4  # the class cap leaves that many more than k, for rules that drop
@@ -71,16 +71,16 @@ class Recommender:
             segments=ask.segments,
             experiments=ask.experiments,
             context=context,
-            expects=[*PLACEMENTS[ask.placement].sources, *_AFTER_RETRIEVAL],
+            expects=[*ask.sources, *_AFTER_RETRIEVAL],
         )
 
     def _retrieve(self, trail: Trail, hooks: Hooks) -> list[Found]:
         lists = []
-        for name in PLACEMENTS[trail.ask.placement].sources:
+        for name in trail.ask.sources:
             source = self._world.sources[name]
             found = hooks.found(name, trail.ask, source.retrieve(trail.ask))
             ms = trail.duration(name)
-            deadline = TIMINGS[name].deadline
+            deadline = timing(name).deadline
             if ms > deadline:
                 _late(trail.add_parallel, "retrieval", name, source.version, deadline)
                 continue
@@ -123,7 +123,7 @@ class Recommender:
         ranker = self._world.rankers[trail.ask.experiments["ranker"]]
         scores = hooks.scores(trail.ask, ranker.score(trail.ask, items))
         ms = trail.duration("ranker")
-        deadline = TIMINGS["ranker"].deadline
+        deadline = timing("ranker").deadline
         if ms > deadline:
             _late(trail.add, "scoring", "ranker", ranker.version, deadline, n_in=len(items))
             return None

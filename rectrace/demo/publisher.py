@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -59,6 +60,7 @@ class Publisher:
         self._messages = 0
         self._failed = 0
         self._next: Message | None = None
+        self._asked: set[asyncio.Task[None]] = set()  # each publishes what one request from outside has to tell
 
     async def run(self, stop: asyncio.Event, until: float = math.inf) -> None:
         """Publish until `stop` is set or the time `until` has come, then finish the requests that have come."""
@@ -73,6 +75,18 @@ class Publisher:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._finish(), LAST_SECONDS)
         self._report(self.status())
+
+    async def recommend(self, name: str, request_id: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a request from outside for carousel `name`, after the time that its components take, and publish its
+        events. Raises InputError."""
+        traffic = self._traffic
+        ask = traffic.carousels.ask(name, request_id, self._clock(), wanted)
+        answer, messages = traffic.asked(ask)
+        telling = asyncio.create_task(self._tell(messages))
+        self._asked.add(telling)
+        telling.add_done_callback(self._asked.discard)
+        await asyncio.sleep(max(0.0, ask.at + answer.events[-1].ms / 1000 - self._clock()))
+        return traffic.carousels.told(ask, answer)
 
     def status(self) -> Status:
         """What has been published by now."""
@@ -101,8 +115,14 @@ class Publisher:
                 await asyncio.sleep(0)
             await self._send(message)
 
+    async def _tell(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            await asyncio.sleep(max(0.0, message.due - self._clock()))
+            await self._send(message)
+
     async def _finish(self) -> None:
         """Publish what the requests that have come still have to tell, so that their traces are whole."""
+        await asyncio.gather(*self._asked)
         last = [self._next] if self._next else []
         for message in last + self._traffic.rest():
             await self._send(message)

@@ -7,7 +7,7 @@ import numpy as np
 
 from rectrace.demo.arrays import Floats, Floats32, Ints, top
 from rectrace.demo.ask import Ask, Found
-from rectrace.demo.catalogue import DAY, Catalogue
+from rectrace.demo.catalogue import COUNTRIES, DAY, Catalogue
 from rectrace.demo.reviews import AGE_BANDS, Reviews
 from rectrace.demo.users import TASTES, Users
 
@@ -79,6 +79,25 @@ class Popularity:
 
     def retrieve(self, ask: Ask) -> Found:
         return self._found[ask.band]
+
+
+class PopularNear:
+    """Bought by most in the user's country, in proportion to how well the garment is rated."""
+
+    name = "popular_near"
+    version = "1.0.0"
+
+    def __init__(self, users: Users, catalogue: Catalogue, limit: int = 40) -> None:
+        self._found: list[Found] = []
+        for country in range(len(COUNTRIES)):
+            bought = [items for items, home in zip(users.bought, users.country, strict=True) if home == country]
+            count = np.bincount(np.concatenate(bought), minlength=len(catalogue))
+            weight = np.log1p(count) * catalogue.rating / 5
+            best = top(weight, limit)
+            self._found.append(Found(best, weight[best]))
+
+    def retrieve(self, ask: Ask) -> Found:
+        return self._found[ask.country]
 
 
 class Content:

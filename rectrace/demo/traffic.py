@@ -12,6 +12,7 @@ from rectrace.client.rules import RuleBook
 from rectrace.demo.ask import Ask
 from rectrace.demo.asks import Asks
 from rectrace.demo.business import standing_book
+from rectrace.demo.carousels import Carousels
 from rectrace.demo.faults import Fault, Faults
 from rectrace.demo.hooks import Hooks, Sending
 from rectrace.demo.pipeline import Answer, Recommender
@@ -85,6 +86,7 @@ class Traffic:
         self._shop = Shop(self._stock, world.users.bought)
         self._asks = Asks(world, self._shop, start)
         self._recommender = Recommender(world, self._shop, stopwatch, rules)
+        self.carousels = Carousels(world, self._asks)
         self._shoppers = Shoppers(world)
         self._pending: list[Pending] = []
         self._made = 0
@@ -112,6 +114,18 @@ class Traffic:
             if message.topic == STAGES and due < self._latest + LATE_SECONDS[0]:
                 rest.append(message)
         return rest
+
+    def asked(self, ask: Ask) -> tuple[Answer, list[Message]]:
+        """Answer a request from outside beside the traffic; what it publishes, in order of its due times. Faults act on
+        it, mishaps do not, and nobody clicks on what it served."""
+        hooks = self.faults.hooks(ask.at - self.start)
+        answer = self._recommender.answer(ask, hooks)
+        messages = [
+            Message(ask.at + emitted.ms / 1000 + wait, STAGES, ask.request_id.encode(), body)
+            for emitted in answer.events
+            for wait, body in self._sendings(ask, emitted, hooks, 1.0)[1]
+        ]
+        return answer, sorted(messages, key=lambda message: message.due)
 
     def _next(self) -> Message:
         pending = heapq.heappop(self._pending)
@@ -141,11 +155,16 @@ class Traffic:
             self._stock.feed_all()
 
     def _publish(self, ask: Ask, emitted: Emitted, hooks: Hooks, fortune: float, answer: Answer) -> None:
+        stage, sendings = self._sendings(ask, emitted, hooks, fortune)
+        then = partial(self._remember, ask, answer) if stage == "response" else None
+        for wait, body in sendings:
+            self._push(ask.at + emitted.ms / 1000 + wait, STAGES, ask.request_id, body, then)
+
+    def _sendings(self, ask: Ask, emitted: Emitted, hooks: Hooks, fortune: float) -> tuple[object, list[Sending]]:
+        """The stage of an event, and how it is published."""
         event = hooks.event(ask, emitted.event)
         sendings = self._mishap([(0.0, encode(event))], fortune)
-        then = partial(self._remember, ask, answer) if event["stage"] == "response" else None
-        for wait, body in hooks.sendings(ask, event, sendings):
-            self._push(ask.at + emitted.ms / 1000 + wait, STAGES, ask.request_id, body, then)
+        return event["stage"], hooks.sendings(ask, event, sendings)
 
     def _mishap(self, sendings: list[Sending], fortune: float) -> list[Sending]:
         """`fortune` in [0, 1) decides whether the event is late, comes twice, or is just sent."""

@@ -53,6 +53,7 @@ def build(seed: int, today: float) -> World:
         sources.Popularity(data, garments),
         sources.Content(similarity),
         sources.NewArrivals(garments, interest, today),
+        sources.PopularNear(people, garments),
     ]
     return World(
         seed=seed,

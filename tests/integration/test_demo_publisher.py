@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from rectrace.demo.business import standing_rules
 from rectrace.demo.publisher import TOPICS
 from rectrace.demo.traffic import CATALOG, INTERACTIONS, RULES, STAGES
 from rectrace.local.broker import start_broker
+from rectrace.local.ports import free_port
 from rectrace.producing import send
 from rectrace.rule_book import starter_pack
 from rectrace.rule_publishing import disabling, publishing
@@ -127,6 +129,34 @@ def test_business_logic_goes_by_the_rules_that_are_published(kafka: str, topics:
     assert (acted[0][1:], acted[-1][1:]) == (("before",), ("after",))
 
 
+def test_what_is_asked_by_http_goes_through_the_stages_and_is_published(kafka: str, topics: None) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    process = demo("--kafka", kafka, "--rate", "1", "--serve", address, "--fault", "source_slow")
+    assert process.stdout is not None
+    process.stdout.readline()
+    asked = urllib.request.Request(
+        f"http://{address}/recommend/similar-items",
+        json.dumps({"inputs": {"user": "u00042", "item": "g871"}}).encode(),
+        {"content-type": "application/json", "X-Request-Id": "r-17"},
+    )
+    begun = time.monotonic()
+    with urllib.request.urlopen(asked, timeout=30) as answered:
+        told = json.load(answered)
+    assert time.monotonic() - begun > 0.2  # the fault: content takes 220 ms longer
+    process.send_signal(signal.SIGTERM)  # at once: what was asked is published all the same
+    rest, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+    last = json.loads(rest.splitlines()[-1])
+    records = [record for record in read(kafka, last["messages"])[STAGES] if record.key == b"r-17"]
+    events = {(event["stage"], event["component"]): event for event in (json.loads(each.value) for each in records)}
+    assert len(events) == len(records) == len(events["request", "api"]["expects"]) + 2
+    assert events["request", "api"]["placement"] == told["placement"] == "product_page"
+    assert events["response", "api"]["items"] == [each["item"] for each in told["items"]]
+    assert len(told["items"]) == 12
+    assert told["request_id"] == "r-17"
+
+
 def test_it_puts_its_first_rules_in_force_on_a_broker_that_is_given(kafka: str, topics: None) -> None:
     process = demo("--kafka", kafka, "--rate", "60", "--rules", "--seconds", "3")
     output, errors = process.communicate(timeout=60)
@@ -190,6 +220,7 @@ def test_without_a_broker_it_says_so(address: str) -> None:
         (["--rate", "many"], "--rate"),
         (["--rate", "nan"], "--rate: nan is not above 0"),
         (["--rate", "inf"], "--rate: inf is not above 0 or not finite"),
+        (["--serve", "9480"], "--serve: '9480' is not HOST:PORT"),
         (["--seed", "-1"], "--seed: '-1' is not a whole number from 0 on"),
     ],
 )

@@ -16,6 +16,7 @@ from rectrace.cli import app
 from rectrace.demo.__main__ import options
 from rectrace.settings import PREFIX, Settings, load
 from rectrace.settings_problems import variables
+from schemas.recommenders import allowed, load_registry
 
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = (ROOT / "docker-compose.yml").read_text()
@@ -144,6 +145,18 @@ def test_the_recommender_takes_its_options_and_publishes_to_that_kafka() -> None
     for name in ("demo", "console"):
         extra = SERVICES[name]["build"]["args"]["EXTRAS"].removeprefix("--extra ")
         assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+
+def test_the_playground_may_ask_the_demo_and_knows_what_for() -> None:
+    settings = SERVICES["console"]["environment"]
+    files = {there: here for here, there in bound(SERVICES["console"])}
+    known = load_registry((ROOT / files[settings["RECTRACE_PLAYGROUND__REGISTRY"]]).read_text(), "registry")
+    assert len(known.recommenders) >= 5
+    for each in known.recommenders:
+        assert allowed(each.url, [settings["RECTRACE_PLAYGROUND__ALLOWED"]])
+        assert allowed(str(each.health), [settings["RECTRACE_PLAYGROUND__ALLOWED"]])
+    _, port = options().parse_args(SERVICES["demo"]["command"]).serve
+    assert settings["RECTRACE_PLAYGROUND__ALLOWED"] == f"http://demo:{port}"
 
 
 def test_what_depends_on_something_names_a_service_that_can_be_as_it_must() -> None:

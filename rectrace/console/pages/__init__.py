@@ -9,6 +9,7 @@ from rectrace.console.pages import (
     experiments,
     item,
     live,
+    playground,
     request,
     requests,
     rule,
@@ -26,6 +27,6 @@ def register(settings: Settings, asker: Asker) -> None:
     pages = Pages(settings, asker)
     for each in (
         live, search, requests, request, compare, item, segments, different, experiments, rules, rule_edit, rule,
-        alerts, alert,
+        alerts, alert, playground,
     ):  # fmt: skip
         each.register(pages)

@@ -10,8 +10,9 @@ from nicegui import ui
 from starlette.requests import Request
 
 from rectrace import telling
-from rectrace.console import addresses, charts, layout, states, tables
+from rectrace.console import addresses, charts, layout, products, states, tables
 from rectrace.console.flow import flow
+from rectrace.console.products import Product
 from rectrace.console.tables import Column, View
 from rectrace.story import Candidate, StageLine, Story
 from rectrace.telling import Told
@@ -60,7 +61,9 @@ _INTERACTIONS: Final = (
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Journey:
+    """What is known of one request."""
+
     told: Told
     violations: list[dict[str, Any]]
     interactions: list[dict[str, Any]]
@@ -74,7 +77,7 @@ def register(pages: states.Pages) -> None:
         view = View.of(request.query_params)
         with layout.page(request, f"Request {request_id}", "Requests"):
 
-            def shown(answer: _Answer | None) -> None:
+            def shown(answer: Journey | None) -> None:
                 if answer is None:
                     states.nothing(
                         f"Nothing is known of request {request_id!r}.",
@@ -83,22 +86,23 @@ def register(pages: states.Pages) -> None:
                 else:
                     _Page(answer, view).show()
 
-            await pages.show("Reading what its stages said", lambda reader: _ask(reader, request_id), shown)
+            await pages.show("Reading what its stages said", lambda reader: ask(reader, request_id), shown)
 
 
-def _ask(reader: Reader, request_id: str) -> _Answer | None:
+def ask(reader: Reader, request_id: str) -> Journey | None:
+    """None: nothing is known of it."""
     told = telling.request(reader, request_id)
     if told is None:
         return None
     at = utc(told.story.at)
     violations = reader.violations(request_id, Period(at - NEAR, at + NEAR))
-    return _Answer(told, violations, reader.interactions(request_id, INTERACTIONS))
+    return Journey(told, violations, reader.interactions(request_id, INTERACTIONS))
 
 
 class _Page:
     """Lays out one answer."""
 
-    def __init__(self, answer: _Answer, view: View) -> None:
+    def __init__(self, answer: Journey, view: View) -> None:
         self._answer, self._view = answer, view
         self._story = answer.told.story
 
@@ -108,20 +112,12 @@ class _Page:
         _head(told)
         if told.n_served:
             layout.section("What was served")
-            with ui.element("div").classes("w-full grid gap-3 grid-cols-[repeat(auto-fill,minmax(9rem,1fr))]"):
+            with ui.element("div").classes(products.GRID):
                 for candidate in told.candidates:
                     if candidate.position:
                         _card(candidate, self._answer.told.catalog.get(candidate.item, {}), self._item(candidate.item))
-        if told.candidates:
-            layout.section("Where its candidates went")
-            ui.label("Filters run in order: a candidate has the reason of the first that dropped it.").classes(
-                "text-sm text-grey"
-            )
-            with ui.element("div").classes("w-full overflow-x-auto"):
-                ui.echart(charts.sankey(flow(told))).classes("min-w-[52rem] w-full h-[26rem]").mark("sankey")
-        if told.stages:
-            layout.section("How long its stages took")
-            _waterfall(told)
+        _way(told)
+        _ends(told)
         self._tables()
         with ui.expansion("Its events, as they landed", icon="data_object").classes("w-full"):
             for event in self._answer.told.events:
@@ -130,13 +126,6 @@ class _Page:
 
     def _tables(self) -> None:
         told = self._story
-        if told.ends():
-            layout.section("How what was not served ended")
-            tables.small(
-                "ends",
-                _ENDS,
-                [{"count": end.count, "what": end.what, "items": " ".join(end.items)} for end in told.ends()],
-            )
         if told.sources:
             layout.section("Sources")
             rows = [
@@ -183,6 +172,34 @@ class _Page:
         return addresses.to("/items", item, **_around(self._story, NEAR))
 
 
+def in_short(journey: Journey, *, drawn: bool) -> None:
+    """A request's journey where what it served is shown already; drawn: with a picture of it."""
+    told = journey.told.story
+    _head(told)
+    _way(told, drawn=drawn)
+    _ends(told)
+
+
+def _way(told: Story, *, drawn: bool = True) -> None:
+    if told.candidates and drawn:
+        layout.section("Where its candidates went")
+        ui.label("Filters run in order: a candidate has the reason of the first that dropped it.").classes(
+            "text-sm text-grey"
+        )
+        with ui.element("div").classes("w-full overflow-x-auto"):
+            ui.echart(charts.sankey(flow(told))).classes("min-w-[52rem] w-full h-[26rem]").mark("sankey")
+    if told.stages:
+        layout.section("How long its stages took")
+        _waterfall(told)
+
+
+def _ends(told: Story) -> None:
+    if told.ends():
+        layout.section("How what was not served ended")
+        rows = [{"count": end.count, "what": end.what, "items": " ".join(end.items)} for end in told.ends()]
+        tables.small("ends", _ENDS, rows)
+
+
 def _around(told: Story, near: timedelta) -> dict[str, str]:
     """`from` and `to` so far from the request."""
     at = utc(told.at)
@@ -211,22 +228,13 @@ def _head(told: Story) -> None:
 
 def _card(candidate: Candidate, entry: Mapping[str, Any], address: str) -> None:
     """One served item: what the model thought of it, and what moved it."""
-    with ui.card().classes("gap-1 p-3").props("flat bordered").mark("product"):
-        with ui.row().classes("w-full justify-between items-baseline no-wrap"):
-            ui.label(f"{candidate.position}").classes("text-lg font-bold")
-            ui.link(candidate.item, address).classes("break-all text-sm")
-        ui.label(candidate.title or "(no title known)").classes("font-medium leading-tight")
-        price = f"{entry['price']:,.2f}" if entry.get("price") is not None else ""
-        facts = " · ".join(filter(None, [entry.get("brand"), entry.get("category"), price]))
-        if facts:
-            ui.label(facts).classes("text-xs text-grey")
+    known = {name: entry.get(name) for name in ("brand", "category", "price")}
+    with products.card(Product(candidate.position, candidate.item, candidate.title, **known), address):
         if entry.get("available") is False:
             ui.label("not available now, says the catalogue").classes("text-xs text-red-600")
         if candidate.model_rank:
-            moved = candidate.model_rank - candidate.position
-            arrow = f" ↑{moved}" if moved > 0 else f" ↓{-moved}" if moved < 0 else ""
-            colour = "text-green-700" if moved > 0 else "text-amber-700" if moved < 0 else ""
-            ui.label(f"model rank {candidate.model_rank}{arrow}").classes(f"text-sm {colour}")
+            arrow, colour = products.places(candidate.model_rank - candidate.position)
+            ui.label(f"model rank {candidate.model_rank} {arrow}".rstrip()).classes(f"text-sm {colour}")
             ui.label(f"score {number(candidate.score, 3)}").classes("text-xs text-grey")
         else:
             ui.label("not scored").classes("text-sm text-grey")

@@ -48,7 +48,7 @@ def test_requests_are_drawn_by_their_number_alone(world: World, shop: Shop) -> N
 def test_sources_find_different_but_overlapping_garments(world: World, ask: Ask) -> None:
     found = {name: source.retrieve(ask) for name, source in world.sources.items()}
 
-    assert set(found) == {"covisit", "popular", "content", "new_arrivals"}
+    assert set(found) == {"covisit", "popular", "content", "new_arrivals", "popular_near"}
     for items, scores in found.values():
         assert 20 <= len(items) <= 50
         assert len(set(items.tolist())) == len(items)
