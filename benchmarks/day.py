@@ -8,7 +8,7 @@ from typing import Final
 from clickhouse_connect.driver.client import Client
 
 from benchmarks.simulated import seconds, simulation
-from rectrace import wiring
+from rectrace import database
 from rectrace.demo import world as worlds
 from rectrace.demo.traffic import Traffic
 from rectrace.settings import Settings
@@ -19,6 +19,7 @@ BASE_S: Final = 100  # that are copied; a part of the day
 SETTLES_S: Final = 30  # until they are sealed
 AT_ONCE: Final = 24  # copies of an insert
 SEED: Final = 7
+FILLING_S: Final = 600.0  # one insert may take so long
 TRACES: Final = ("sealed", "traces_runs")
 ALL: Final = ("sealed", *RUN_TABLES)
 _MOVED: Final = f"at + copy * {BASE_S} AS at"
@@ -40,7 +41,7 @@ def day(where: Settings, requests: int, tables: tuple[str, ...], told: Mapping[s
     with simulation(where, start) as service:
         world = worlds.build(SEED, start)
         service.run(seconds(Traffic(world, requests / DAY_S, start), start), start + BASE_S + SETTLES_S)
-        client = wiring.clickhouse(where)
+        client = database.clickhouse(where, timeout=FILLING_S)
         for table in tables:
             _fill(client, f"{where.database}.{table}", start, [*_TOLD.get(table, ()), *filter(None, [told.get(table)])])
         yield client

@@ -54,7 +54,9 @@ def test_ids_are_escaped() -> None:
 
 
 def test_the_whole_state_of_a_list_of_requests_is_its_address() -> None:
-    wanted = RequestFilter("u&1", "home", "short", "g 1", "served", "country=DE", "ranker=v2", "out-of-season")
+    wanted = RequestFilter(
+        "u&1", "home", "short", "g 1", "served", "country=DE", "ranker=v2", "api=1.2", "out-of-season"
+    )
     asked = Asked(Span("now-1h", "now-5m", NOW - timedelta(hours=1), NOW - timedelta(minutes=5)), wanted, 50,
                   View("-total_ms", "android"))  # fmt: skip
     parsed = dict(parse_qsl(asked.address.partition("?")[2]))
