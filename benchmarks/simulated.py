@@ -118,18 +118,19 @@ class Simulation:
             self._feed(batch)
             self._work()
 
-    def repeat(self, window: int, times: int) -> None:
-        """The counts of a sealed window (epoch seconds), over and over in the windows that follow the newest sealed
-        one: a past to compare with, without the work of making it. Then time goes on from there."""
+    def repeat(self, windows: Sequence[int], times: int) -> None:
+        """The counts of sealed windows (epoch seconds), in turn and so many in all, in the windows that follow the
+        newest sealed one: a past to compare with, without the work of making it. Then time goes on from there."""
         newest = int(self.now) // WINDOW_S * WINDOW_S
-        for table in (*REPEATED, "sealed"):
-            name = f"{self._database}.{table}"
-            self._client.command(
-                f"INSERT INTO {name} SELECT * REPLACE (toDateTime({{first:UInt32}} + {WINDOW_S} * arrayJoin(range("
-                f"{{times:UInt32}})), 'UTC') AS window) FROM (SELECT * FROM {name} WHERE window = "
-                "toDateTime({window:UInt32}, 'UTC'))",
-                parameters={"first": newest, "times": times, "window": window},
-            )
+        for number, window in enumerate(windows):
+            places = [newest + WINDOW_S * place for place in range(number, times, len(windows))]
+            for table in (*REPEATED, "sealed"):
+                name = f"{self._database}.{table}"
+                self._client.command(
+                    f"INSERT INTO {name} SELECT * REPLACE (toDateTime(place, 'UTC') AS window) FROM (SELECT * FROM {name} "
+                    "WHERE window = toDateTime({window:UInt32}, 'UTC')) ARRAY JOIN {places:Array(UInt32)} AS place",
+                    parameters={"places": places, "window": window},
+                )
         for number in range(times):
             self.now = newest + WINDOW_S * (number + 1)
             self.engine.tick(self.now)
