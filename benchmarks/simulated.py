@@ -127,7 +127,8 @@ class Simulation:
             for table in (*REPEATED, "sealed"):
                 name = f"{self._database}.{table}"
                 self._client.command(
-                    f"INSERT INTO {name} SELECT * REPLACE (toDateTime(place, 'UTC') AS window) FROM (SELECT * FROM {name} "
+                    f"INSERT INTO {name} SELECT * REPLACE (toDateTime(place, 'UTC') AS window) FROM "
+                    f"(SELECT * FROM {name} "
                     "WHERE window = toDateTime({window:UInt32}, 'UTC')) ARRAY JOIN {places:Array(UInt32)} AS place",
                     parameters={"places": places, "window": window},
                 )
