@@ -121,6 +121,8 @@ def _running(options: Options) -> Iterator[_Parts]:
         say(f"Kafka on {stack.kafka}, ClickHouse on {stack.clickhouse}; logs in {stack.log_dir}")
         port = claim(options.metrics_port, "--metrics-port")
         pages = None if options.console_port is None else claim(options.console_port, "--console-port")
+        if pages is not None:
+            env.setdefault("RECTRACE_ALERTS__CONSOLE", f"http://{LOOPBACK}:{pages}")
         prepared = settings.load(kafka=stack.kafka, clickhouse=stack.clickhouse)
         migrate(wiring.clickhouse(prepared), wiring.layout(prepared))
         create_topics(prepared, PARTITIONS)

@@ -113,6 +113,7 @@ def evidence(points: Sequence[Point], unit: str) -> dict[str, Any]:
     series: list[dict[str, Any]] = [
         {
             "type": "bar", "name": "measured", "data": [each.value for each in points], "barCategoryGap": "15%",
+            "barMaxWidth": 40,
             "itemStyle": {"color": COLOURS["lost"]},
         }
     ]  # fmt: skip

@@ -26,8 +26,9 @@ from sinks.clickhouse.reader import Period, Reader
 from sinks.silences import RETENTION_DAYS, Kept, Refused, Silence, Silences
 
 DEFAULT_FROM: Final = "now-30d"
-WINDOWS: Final = 60  # of evidence
-BESIDE: Final = timedelta(hours=1)  # an alert that says what another one would began no longer before it
+EVIDENCE: Final = timedelta(hours=1)  # at its end
+WINDOWS: Final = 60  # of it, at most
+BESIDE: Final = timedelta(hours=1)  # alerts of which one says what others would began no further from each other
 TIMES: Final = {1: "1 h", 4: "4 h", 24: "1 d", 168: "7 d"}  # hours of a silence
 _WINDOWS: Final = (
     Column("at", "window (UTC)"),
@@ -75,9 +76,9 @@ def register(pages: states.Pages) -> None:
                 shown = _chosen(found.incidents, began)
                 if shown is None:
                     return _Answer(found, None, {}, [])
-                end = min(shown.ended or now, shown.began + timedelta(seconds=WINDOWS * WINDOW_S))
-                period = Period(shown.began - timedelta(seconds=WINDOW_S), shown.ended or now)
-                others = incidents.changed(reader, Period(shown.began - BESIDE, end + BESIDE), alerts.MOST)
+                until = shown.ended or now
+                period = Period(max(shown.began - timedelta(seconds=WINDOW_S), until - EVIDENCE), until)
+                others = incidents.changed(reader, Period(shown.began - BESIDE, shown.began + BESIDE), alerts.MOST)
                 named = {change.state.name: change.state.fingerprint for each in others for change in each.changes}
                 history = incidents.history(reader, shown.alert, fingerprint, period, WINDOWS)
                 return _Answer(found, shown, named, alert_story.points(history))
@@ -296,7 +297,7 @@ class _Silencing:
         own = {label_name(name): value for name, value in self._incident.labels.items() if value}
         options = [f"{name}={value}" for name, value in {"alertname": self._incident.alert, **own}.items()]
         with ui.card().classes("w-full gap-2").props("flat bordered"):
-            kind = ui.radio(kinds, value="acknowledge").props("dense").mark("kind")
+            kind = ui.radio(kinds, value="acknowledge").props('dense aria-label="what to do"').mark("kind")
             chosen = ui.select(options, value=list(options), multiple=True, label="labels").props("dense use-chips")
             chosen.classes("w-full").mark("labels").bind_visibility_from(kind, "value", value="silence")
             with ui.row().classes("w-full items-end gap-x-3 gap-y-1"):

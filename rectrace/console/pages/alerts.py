@@ -83,6 +83,7 @@ class Found:
     incidents: list[Incident]
     evaluated: datetime | None
     kept: Kept | None
+    cut: bool  # there is more, and older
 
     @property
     def silences(self) -> list[Silence] | None:
@@ -127,6 +128,7 @@ def find(reader: Reader, settings: Settings, silences: Silences, span: Span, fin
         [each for each in of_all if each.began < span.until and fingerprint in ("", each.fingerprint)],
         _evaluated(newest),
         silences.read() if silences else None,
+        len(changed) == MOST,
     )
 
 
@@ -161,6 +163,8 @@ def _form(asked: Asked) -> None:
 
 def _shown(asked: Asked, found: Found, now: datetime) -> None:
     freshness(found, now)
+    if found.cut:
+        ui.label(f"Of so long a time only the newest {MOST:,} changes of alerts are read.").classes("text-grey")
     of_name = [each for each in found.incidents if asked.alert in ("", each.alert)]
     shown = [each for each in of_name if asked.status in ("", each.status)]
     if not shown:
@@ -218,7 +222,7 @@ def _row(incident: Incident, found: Found, now: datetime) -> dict[str, Any]:
         "status": incident.status,
         "severity": incident.severity,
         "alert": incident.alert,
-        "alert_href": to_alert(incident.fingerprint, incident.began),
+        "alert_href": to_alert(incident.fingerprint, incident.began if incident.ended else None),
         "where": labels(incident.labels),
         "began": f"{incident.began:%Y-%m-%d %H:%M:%S}",
         "minutes": minutes(incident, now),

@@ -21,9 +21,10 @@ REST: Final = 30.0  # seconds at most: after a slow answer it waits as long as t
 OLD_S: Final = 60  # seconds after which what is sealed is old
 # What the browser tells of the page: whether it is hidden. At once, because it may have been opened behind others.
 _WATCH: Final = """
-document.addEventListener("visibilitychange", () => emitEvent("page-hidden", document.hidden));
-emitEvent("page-hidden", document.hidden);
+document.addEventListener("visibilitychange", () => emitEvent("page_hidden", document.hidden));
+emitEvent("page_hidden", document.hidden);
 """
+_STOPPED: Final = "Stopped while nobody sees it."
 _TONES: Final = {"bad": "text-red-600", "good": "text-green-600", "": ""}
 _MARKS: Final = " ".join(filter(None, _TONES.values()))
 _FIRING: Final = (
@@ -107,7 +108,7 @@ class _View:
         except TimeoutError:  # a program, not a browser
             return
         self._timer = ui.timer(EVERY, self.refresh)
-        ui.on("page-hidden", self._hide)
+        ui.on("page_hidden", self._hide)
         ui.run_javascript(_WATCH)
 
     async def refresh(self) -> None:
@@ -129,7 +130,7 @@ class _View:
         if self._timer.active:
             await self.refresh()
         else:
-            self._said.set_text("Stopped while nobody sees it.")
+            self._said.set_text(_STOPPED)
 
     async def _ask(self) -> None:
         doing = "Counting the newest minute"
@@ -171,7 +172,7 @@ class _View:
                 states.nothing("Nothing is sealed yet.", "Numbers come 10 to 25 s after the first requests.")
             return
         self._last = answer
-        self._said.set_text(_freshness(answer))
+        self._said.set_text(_freshness(answer) if self._timer.active else _STOPPED)
         if self._shown is None:
             self._place.clear()
             with self._place:
