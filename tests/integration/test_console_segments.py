@@ -13,7 +13,7 @@ from nicegui.testing import User
 from rectrace import database
 from rectrace.changed_metrics import METRICS as OF_SEALED
 from rectrace.settings import Settings
-from rectrace.slicing import METRICS, SEALED, slices
+from rectrace.slicing import FAMILY, METRICS, SEALED, slices
 from schemas.parts import InteractionRow, Part
 from sinks.clickhouse.changes import Times
 from sinks.clickhouse.client import connect
@@ -102,7 +102,7 @@ def test_every_metric_that_only_traces_tell(settings: Settings) -> None:
         asking = Slices(reader, settings.database, times)
 
         def value(metric: str, first: str, element: str) -> float:
-            found = asking.traced(FAMILIES[metric], first, "", 400)
+            found = asking.traced(FAMILY[metric], first, "", 400)
             told = slices([{**row, "element": row["first"]} for row in found], METRICS[metric], 0.0)
             (one,) = (each for each in told if each.values == (element,))
             return one.pair.now.share.value
@@ -116,12 +116,6 @@ def test_every_metric_that_only_traces_tell(settings: Settings) -> None:
         assert value("violations", "country", "US") == 0
         assert value("pressure", "placement", "home") == 0  # what the model says is served
         assert value("rule_slots", "placement", "home") == 0
-
-
-FAMILIES = {
-    "candidates": "candidates", "yield": "candidates", "ctr": "clicks", "violations": "rules", "pressure": "pressure",
-    "rule_slots": "pressure",
-}  # fmt: skip
 
 
 def test_two_things_at_once(settings: Settings) -> None:
@@ -192,7 +186,7 @@ def test_what_cannot_be_asked_is_said(settings: Settings) -> None:
         await user.open("/segments?from=2099-01-01T12:00:00Z&to=2099-01-01T12:01:00Z")
         await user.should_see("No requests are sealed in that time.", retries=PATIENT)
         await user.open("/segments/different?segment=DE")
-        await user.should_see("segment='DE': 'DE' is not NAME=VALUE, such as country=DE,device=ios")
+        await user.should_see("segment='DE' is not NAME=VALUE, such as country=DE,device=ios")
         await user.open("/segments/different")
         await user.should_see("Which requests are the bad ones?")
         await user.open(f"/segments/different?{TIME}&status=fallback")
