@@ -75,11 +75,9 @@ class Differences:
         return [each for each in self.found if each.sure and each.explains > 0]
 
 
-def differences(rows: Sequence[Row]) -> Differences:
-    """What explains most first, of what is no chance; then the others."""
-    if not rows:
-        return Differences(0, 0, 0, ())
-    (bad, rest), looks = rows[0]["totals"], rows[0]["looks"]
+def differences(bad: int, rest: int, rows: Sequence[Row]) -> Differences:
+    """What explains most first, of what is no chance; then the others. bad, rest: requests that were compared."""
+    looks = rows[0]["looks"] if rows else 0
     shares = {number: _shares(row, bad, rest) for number, row in enumerate(rows)}
     p_values = {number: two_sided(likelihood(*both)) for number, both in shares.items()}
     # rows may have been cut off: those that are not here were looked at, too

@@ -75,8 +75,8 @@ def pairs(name: str, given: str) -> list[chosen.Pair]:
     """What must be NAME=VALUE, several of them with commas between, or empty. Raises BadAddress."""
     try:
         return chosen.pairs(given)
-    except ValueError as error:
-        raise BadAddress(f"{name}={given!r}: {error}, such as country=DE,device=ios") from None
+    except ValueError:
+        raise BadAddress(f"{name}={given!r} is not NAME=VALUE, such as country=DE,device=ios") from None
 
 
 def _moment(name: str, text: str, now: datetime) -> datetime:

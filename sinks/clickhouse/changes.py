@@ -25,7 +25,7 @@ BOTH: Final = (
     "OR window >= {then_since:DateTime('UTC')} AND window < {then_until:DateTime('UTC')})"
 )
 # Of a table of runs what its view would show. Through the view all of `stages` would be read for a part of it.
-VISIBLE: Final = f"(window, run, tail) IN (SELECT window, run, tail FROM DATABASE.visible WHERE {BOTH})"
+_VISIBLE: Final = f"(window, run, tail) IN (SELECT window, run, tail FROM DATABASE.visible WHERE {BOTH})"
 
 
 @dataclass(frozen=True)
@@ -168,26 +168,22 @@ class Changes:
         return [row["request_id"] for row in rows]
 
     def _sampled(self, requests: float) -> str:
-        return sampled(self.times, requests, SAMPLED)
+        """A condition that leaves about SAMPLED traces: of every so-many-th window, which need not be read otherwise,
+        and where there are too few windows for that, of every so-many-th request."""
+        one_in = max(int(requests // SAMPLED), 1)
+        windows = (self.times.until - self.times.since) // _WINDOW
+        every = min(one_in, max(windows // MIN_WINDOWS, 1))
+        return (
+            f"intDiv(toUnixTimestamp(window), {_WINDOW.total_seconds():.0f}) % {every} = 0 "
+            f"AND cityHash64(request_id) % {one_in // every} = 0"
+        )
 
     def _rows(self, query: str, parameters: Mapping[str, Any], **fill: str) -> list[Row]:
-        visible = VISIBLE.replace("DATABASE", self.database)
+        visible = _VISIBLE.replace("DATABASE", self.database)
         text = sql(query, database=self.database, both=BOTH, visible=visible, **fill)
         with errors("asking"):
             result = self.client.query(text, parameters={"placement": self.placement, **parameters}, settings=_LIMITS)
         return list(result.named_results())
-
-
-def sampled(times: Times, requests: float, most: int) -> str:
-    """A condition that leaves about so many traces at most: of every so-many-th window, which need not be read
-    otherwise, and where there are too few windows for that, of every so-many-th request."""
-    one_in = max(int(requests // most), 1)
-    windows = (times.until - times.since) // _WINDOW
-    every = min(one_in, max(windows // MIN_WINDOWS, 1))
-    return (
-        f"intDiv(toUnixTimestamp(window), {_WINDOW.total_seconds():.0f}) % {every} = 0 "
-        f"AND cityHash64(request_id) % {one_in // every} = 0"
-    )
 
 
 def only(by: By) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from schemas.parts import WINDOW_S
 from sinks.clickhouse import chosen
-from sinks.clickhouse.changes import BOTH, LEVELS, VISIBLE, By, Times, only, sampled
+from sinks.clickhouse.changes import BOTH, LEVELS, By, Times, only
 from sinks.clickhouse.queries import sql
 from sinks.clickhouse.reader import Reader
 
@@ -20,10 +21,11 @@ PLACEMENT: Final = "placement"
 EXPERIMENT: Final = "experiment."  # before the name of one, as segment_metrics has it
 OTHERS: Final = "(all others)"
 MOST_VALUES: Final = 25  # of one thing that keep their name
+BLOCK: Final = 500  # requests that lie together on disk, about: of lists of items what can be read by itself
 # Traces that are read of one time, about. Serving and candidates are a few bytes a stage and are read whole, up to what
 # few have in two days; lists of items and scores are kilobytes.
 MOST: Final[Mapping[Family, int]] = {
-    "serving": 20_000_000, "candidates": 2_000_000, "rules": 2_000_000, "clicks": 100_000, "pressure": 4_000,
+    "serving": 20_000_000, "candidates": 2_000_000, "rules": 2_000_000, "clicks": 100_000, "pressure": 1_500,
 }  # fmt: skip
 _LEVELS: Final = ", ".join(map(repr, LEVELS))
 _SERVING: Final = f"""countIf(t.responded) AS responded,
@@ -109,7 +111,7 @@ class Slices:
             **self.times.parameters, **self.within.parameters, "others": OTHERS,
             "first_name": first.removeprefix(EXPERIMENT), "second_name": second.removeprefix(EXPERIMENT),
         }  # fmt: skip
-        sample = sampled(self.times, requests, MOST[family])
+        sample = blocks(self.times, requests, MOST[family])
         columns = _COLUMNS[family].replace("DATABASE", self.database)
         requests_ = self._requests(first, second, columns, sample)
         if family == "clicks":
@@ -124,11 +126,29 @@ class Slices:
         )
 
     def _requests(self, first: str, second: str, columns: str, sample: str) -> str:
-        visible = VISIBLE.replace("DATABASE", self.database)
         return sql(
-            "slices_requests", database=self.database, both=BOTH, visible=visible, condition=self.within.condition,
-            sampled=sample, first=_value(first, "first"), second=_value(second, "second"), columns=columns,
+            "slices_requests", database=self.database, visible=visible(self.database, BOTH, sample), columns=columns,
+            condition=self.within.condition, first=_value(first, "first"), second=_value(second, "second"),
         )  # fmt: skip
+
+
+def visible(database: str, when: str, sample: str = "true") -> str:
+    """A condition on a table of runs that leaves what its view would show of some windows. Through the view all of
+    `stages` would be read for a part of it."""
+    shown = f"SELECT window, run, tail FROM {database}.visible WHERE {when} AND {sample}"
+    return f"(window, run, tail) IN ({shown})"
+
+
+def blocks(times: Times, requests: float, most: int) -> str:
+    """A condition on windows that leaves about so many of so many requests in one time: every so-many-th stretch of
+    windows, long enough that what is left out need not be read."""
+    windows = int((times.until - times.since).total_seconds()) // WINDOW_S
+    one_in = int(requests // most)
+    if one_in < 2:
+        return "true"
+    together = max(round(windows * BLOCK / requests), 1)
+    every = max(min(one_in, windows // together), 1)
+    return f"intDiv(toUnixTimestamp(window), {WINDOW_S * together}) % {every} = 0"
 
 
 def by_one(rows: Sequence[Row], name: str) -> list[Row]:

@@ -12,8 +12,10 @@ from clickhouse_connect.driver.client import Client
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Evidence, Times
 from sinks.clickhouse.client import connect
+from sinks.clickhouse.different import Different
 from sinks.clickhouse.reader import STATUSES, Period, Reader, RequestFilter
 from sinks.clickhouse.rollup import Rollup
+from sinks.clickhouse.slices import MOST, Slices, Within
 from tests.support import incident
 from tests.support.database import Database
 from tests.support.rule_shop import Shop
@@ -71,6 +73,7 @@ def test_every_query_runs(recording: Recording, database: str) -> None:
     _ask_all(Reader(recording, database, incident.JOURNEY))  # type: ignore[arg-type]
     times, days_later = Times(PERIOD.since, PERIOD.until, timedelta(minutes=1)), PERIOD.until + timedelta(days=3)
     _ask_what_changed(Changes(recording, database, times, days_later))  # type: ignore[arg-type]
+    _ask_who_differs(Reader(recording, database, incident.JOURNEY), database, times)  # type: ignore[arg-type]
     _ask_for_alerts(ClickHouseAlerts(recording, database))  # type: ignore[arg-type]
     _judge_by_rules(recording, database)
     asked = "\n".join(recording.asked)
@@ -163,6 +166,25 @@ def _ask_what_changed(changes: Changes) -> None:
     assert sum(row["events"] for row in bad if row["stage"] == "request" and not row["is_now"]) == 1
     slowest = changes.examples(Evidence(rule="pin_campaign", arm=("ranker", "v2"), slowest=True), 5)
     assert sorted(slowest) == ["whole", "whole-2"]
+
+
+def _ask_who_differs(reader: Reader, database: str, times: Times) -> None:
+    """Slices of requests, and what the bad ones say of themselves."""
+    asking = Slices(reader, database, times)
+    assert asking.seals()["windows_now"] == 3
+    for family in MOST:
+        counted = asking.traced(family, "country", "placement", 6)
+        told = {(row["first"], row["second"]): row["requests"] for row in counted if row["is_now"]}
+        assert told == {("DE", "home"): 2, ("FR", "home"): 1, ("DE", "cart"): 1, ("", "home"): 2}
+    asked = Different(reader, database, times, RequestFilter(status="empty"), Within(segments=(("country", "DE"),)))
+    assert asked.counts() == (1, 2)
+    values = asked.values(1, 2)
+    assert (values.bad, values.rest) == (1, 2)
+    found = {(row["field"], row["name"], row["value"]): (row["bad_with"], row["rest_with"]) for row in values.rows}
+    assert found["drops as", "region", "region"] == (1, 0)
+    assert found["component", "region", "lets nothing through"] == (1, 0)
+    assert found["component", "ranker", "timeout"] == (0, 1)
+    assert found["version", "ann", "2.3.1"] == (0, 1)
 
 
 def _judge_by_rules(recording: Recording, database: str) -> None:

@@ -11,20 +11,22 @@ from streams.detect.tails import two_sided
 
 def row(field: str, name: str, value: str, bad: int, rest: int, *, looks: int = 40) -> dict[str, Any]:
     return {
-        "field": field, "name": name, "value": value, "bad_with": bad, "rest_with": rest, "totals": (50, 5_000),
+        "field": field, "name": name, "value": value, "bad_with": bad, "rest_with": rest,
         "looks": looks, "example": "r1" if bad else "",
     }  # fmt: skip
 
 
 def test_what_explains_most_comes_first_and_what_may_be_chance_last() -> None:
     told = differences(
+        50,
+        5_000,
         [
             row("segment", "device", "ios", 27, 2_300),
             row("segment", "country", "FR", 0, 1_000),
             row("drops many", "eligibility", "20 as region_blocked", 40, 100),
             row("segment", "country", "DE", 50, 1_000),
             row("version", "ranker", "1.4.0", 50, 4_990),
-        ]
+        ],
     )
     assert [(each.says, each.sure) for each in told.found] == [
         ("country=DE", True), ("eligibility drops more than 20 as region_blocked", True), ("country=FR", True),
@@ -45,17 +47,18 @@ def test_more_looks_ask_for_more() -> None:
     deviates = row("segment", "city", "Ulm", 8, 180, looks=5), row("segment", "city", "Rom", 20, 2_000, looks=5)
     p = two_sided(likelihood(Share(180, 5_000, 5_000), Share(8, 50, 50)))
     assert Q / 5_000 < p < Q / 5
-    assert [each.value for each in differences(deviates).sure] == ["Ulm"]
-    many = differences([{**each, "looks": 5_000} for each in deviates])
+    assert [each.value for each in differences(50, 5_000, deviates).sure] == ["Ulm"]
+    many = differences(50, 5_000, [{**each, "looks": 5_000} for each in deviates])
     assert many.sure == []
     assert sentence(many, "slow requests").endswith("beyond chance (5,000 values compared).")
 
 
 def test_nothing_to_compare() -> None:
-    told = differences([])
+    told = differences(0, 0, [])
     assert (told.bad, told.rest, told.found) == (0, 0, ())
 
 
 def test_what_none_of_the_rest_has_has_no_factor() -> None:
-    (only,) = differences([row("missing", "mmr", "", 50, 0)]).found
-    assert (only.likely, only.says, only.explains) == (None, "mmr expected and not seen", pytest.approx(1.0))
+    (only,) = differences(50, 5_000, [row("missing", "mmr", "", 50, 0)]).found
+    assert only.explains == pytest.approx(1.0)
+    assert (only.likely, only.says) == (None, "mmr expected and not seen")

@@ -9,6 +9,7 @@ from rectrace.changed_facts import NONE, Pair
 from rectrace.slicing import METRICS, Slice, compared, heat, lines, measure, overall, quantile_interval, slices
 from rectrace.slicing_asked import kept
 from sinks.clickhouse.changes import LEVELS, Times
+from sinks.clickhouse.slices import blocks
 
 FLAT = [100.0 + level * 100 for level in LEVELS]  # ms, evenly from 101 to 199
 
@@ -63,7 +64,9 @@ def test_a_latency_is_about_requests_above_that_of_all() -> None:
     slower = [level + 40 for level in FLAT]
     rows = [row("DE", "", 1_000, latency=slower), row("FR", "", 3_000), row("US", "", 0)]
     worst, other = lines(METRICS["latency"], slices(rows, METRICS["latency"], 195.0))
-    assert (worst.values[0], worst.value, other.value) == ("DE", pytest.approx(235), pytest.approx(195))
+    assert worst.values[0] == "DE"
+    assert worst.value == pytest.approx(235)
+    assert other.value == pytest.approx(195)
     assert worst.share == pytest.approx(0.45)
     assert worst.expected == pytest.approx(0.05)
     assert worst.lost == pytest.approx(400)
@@ -112,3 +115,18 @@ def test_what_is_older_than_traces_is_left_out() -> None:
     assert kept(times, until - 3 * hour) == (times, False)
     assert kept(times, until - hour) == (Times.ending(until, hour, 2 * hour), False)
     assert kept(times, until) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("requests", "most", "condition"),
+    [
+        (1_000, 1_000, "true"),
+        (1_999, 1_000, "true"),
+        (72_000, 36_000, "intDiv(toUnixTimestamp(window), 50) % 2 = 0"),  # 100 a window: stretches of five
+        (72_000, 500, "intDiv(toUnixTimestamp(window), 50) % 144 = 0"),
+        (720_000, 500, "intDiv(toUnixTimestamp(window), 10) % 720 = 0"),  # a window is the least
+    ],
+)
+def test_samples_are_stretches_of_windows(requests: float, most: int, condition: str) -> None:
+    times = Times.ending(datetime(2026, 6, 3, tzinfo=UTC), timedelta(hours=2), timedelta(hours=2))
+    assert blocks(times, requests, most) == condition

@@ -16,7 +16,7 @@ from rectrace.console.tables import Column, View
 from rectrace.different import FEW, Difference, Differences, Q, differences, sentence
 from sinks.clickhouse import chosen
 from sinks.clickhouse.changes import Times
-from sinks.clickhouse.different import MOST, Different
+from sinks.clickhouse.different import MOST, Different, Values
 from sinks.clickhouse.reader import STATUSES, Reader, RequestFilter
 from sinks.clickhouse.slices import Within
 
@@ -119,11 +119,11 @@ def register(pages: states.Pages) -> None:
                 )
                 held, _ = slicing_asked.kept(span.times, where.whole_since)
                 if held is None:
-                    return _Answer(None, span.sealed, 0, 0, differences([]))
+                    return _Answer(None, span.sealed, 0, 0, differences(0, 0, []))
                 asking = Different(reader, where.database, held, asked.bad, asked.within)
                 bad, rest = asking.counts()
-                rows = asking.values(bad, rest) if bad and rest else []
-                return _Answer(held, span.sealed, bad, rest, differences(rows))
+                read = asking.values(bad, rest) if bad and rest else Values(0, 0, [])
+                return _Answer(held, span.sealed, bad, rest, differences(read.bad, read.rest, read.rows))
 
             await pages.show("Comparing requests", question, lambda found: _shown(asked, found))
 

@@ -5,4 +5,4 @@ SELECT
             $second AS second_value,
             $columns
         FROM $database.traces_runs
-        WHERE $visible AND ({placement:String} = '' OR placement = {placement:String}) AND $condition AND $sampled
+        WHERE $visible AND ({placement:String} = '' OR placement = {placement:String}) AND $condition
