@@ -69,8 +69,8 @@ def changes(before: Row | None, after: Row) -> list[str]:
 
 
 def _diff(name: str, before: str, after: str, called: tuple[str, str] = ("in force", "here")) -> list[str]:
-    names = (f"{name} ({each})" if name else each for each in called)
-    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm=""))
+    old, new = (f"{name} ({each})" if name else each for each in called)
+    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm=""))
 
 
 def publishing(topic: str, rules: Iterable[Rule], by: str, note: str) -> list[Outgoing]:

@@ -6,6 +6,7 @@ What is typed is kept in this browser's own storage until it is published or thr
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from nicegui import events, ui
@@ -15,6 +16,7 @@ from rectrace.console.asking import beside
 from rectrace.rule_drafts import Checked
 from rectrace.rule_fields import Entry
 from schemas.rule_problems import Problem
+from streams.rules.fields import Where
 
 PAUSE_S: Final = 0.4  # without a key until the text is checked
 VALUES: Final = 6  # of a field
@@ -80,7 +82,7 @@ class Editor:
         self._turn, self._checking = 0, False
         self._found: list[rule_fields.Row] = []
         self._entries: list[Entry] = []
-        self._where: rule_fields.Where | None = None
+        self._where: Where | None = None
         self._build(text)
 
     @property
@@ -131,7 +133,7 @@ class Editor:
         """Check the text now, beside the event loop."""
         while True:
             turn, text = self._turn, self.text
-            checked = await beside(lambda text=text: rule_drafts.check(text, self._editing))
+            checked = await beside(partial(rule_drafts.check, text, self._editing))
             if turn == self._turn:
                 break
         self.checked, self.fresh = checked, True

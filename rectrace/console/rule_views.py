@@ -119,17 +119,17 @@ def effects(found: Effects, rule: str) -> None:
         both.sort(key=lambda each: (-abs(each[2] - each[1]), each[0]))
         _slots("slots-item", "item", both, lambda item: addresses.to("/items", item), found.catalog)
     for slate in found.changed[:SLATES]:
-        request, before, after = slate.request, set(slate.before), set(slate.after)
+        request = slate.request
         with ui.column().classes("w-full gap-1").mark("changed"):
             _head(request.request_id or "", request.at, request.placement or "", request.segments)
-            for name, items, other, colour in (
-                ("without", slate.before, after, _GONE), ("with it", slate.after, before, _COME),
+            for name, items, beside, colour in (
+                ("without", slate.before, slate.after, _GONE), ("with it", slate.after, slate.before, _COME),
             ):  # fmt: skip
                 with ui.row().classes("w-full gap-1 items-center"):
                     ui.label(name).classes("w-16 text-sm text-grey")
                     for place, item in enumerate(items, 1):
                         ring = " ring-2 ring-amber-600" if item in slate.picked else ""
-                        chip(found.catalog, item, place, f"{_PLAIN if item in other else colour}{ring}")
+                        chip(found.catalog, item, place, f"{_PLAIN if item in beside else colour}{ring}")
     if found.changed:
         ui.label(f"Ringed: what {rule} picks. Red: loses its slot. Green: gains one.").classes("text-sm text-grey")
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from rectrace import rule_effects
+from sinks.clickhouse import rule_pages
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Evidence, Times
 from sinks.clickhouse.client import connect
@@ -72,6 +74,7 @@ def test_every_query_runs(recording: Recording, database: str) -> None:
     _seal_all(made)
     _ask_all(Reader(recording, database, incident.JOURNEY))  # type: ignore[arg-type]
     times, days_later = Times(PERIOD.since, PERIOD.until, timedelta(minutes=1)), PERIOD.until + timedelta(days=3)
+    _ask_of_rules(Reader(recording, database, incident.JOURNEY))  # type: ignore[arg-type]
     _ask_what_changed(Changes(recording, database, times, days_later))  # type: ignore[arg-type]
     _ask_who_differs(Reader(recording, database, incident.JOURNEY), database, times)  # type: ignore[arg-type]
     _ask_for_alerts(ClickHouseAlerts(recording, database))  # type: ignore[arg-type]
@@ -142,6 +145,22 @@ def _ask_all(reader: Reader) -> None:
     assert reader.segments(PERIOD) == ["country=DE", "country=FR"]
     assert reader.catalog(["g3", "nobody"])["g3"]["title"] == "Quilted Ski Jacket"
     assert len(reader.dead_letters(timedelta(hours=1), datetime.now(UTC), limit=10)) == 3
+
+
+def _ask_of_rules(reader: Reader) -> None:
+    """What the console shows of rules; tests/integration/test_console_rules.py has answers."""
+    assert rule_pages.listed(reader, PERIOD) == []
+    assert (
+        rule_pages.history(reader, "boost_new_season") == rule_pages.hits(reader, "boost_new_season", PERIOD, 60) == []
+    )
+    assert [row["slots"] for row in rule_pages.slots(reader, "boost_new_season", PERIOD, 60)] == [2]
+    assert rule_pages.examples(reader, "boost_new_season", PERIOD, 10) == []
+    assert [row["request_id"] for row in rule_pages.moved(reader, "pin_campaign", PERIOD, 10)] == ["whole-2", "whole"]
+    known = {(row["kind"], row["name"]): sorted(row["examples"]) for row in rule_pages.names(reader, PERIOD)}
+    assert known["segments", "country"] == ["DE", "FR"]
+    assert known["experiments", "ranker"] == ["v2"]
+    assert known["request", "placement"] == ["cart", "home"]
+    assert {case.request.request_id for case in rule_effects.sample(reader, PERIOD)} == {"whole", "whole-2"}
 
 
 def _ask_what_changed(changes: Changes) -> None:

@@ -63,7 +63,7 @@ def test_fields_have_meanings_and_stand_where_they_may() -> None:
         {"kind": "context", "name": "season", "examples": ["summer"]},
         {"kind": "item", "name": "brand", "examples": ["Norvane"]},
     ]
-    named = {place: {each.name for each in entries(found, place)} for place in ("item", "slate", "trace", "candidate")}  # type: ignore[arg-type]
+    named = {place: {each.name for each in entries(found, place)} for place in ("item", "slate", "trace", "candidate")}
     assert "attributes['age band']" in named["item"] & named["slate"] & named["candidate"]
     assert "attributes['age band']" not in named["trace"]
     assert "total_ms" in named["trace"] - named["candidate"]

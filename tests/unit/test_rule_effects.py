@@ -54,7 +54,7 @@ def test_who_loses_slots() -> None:
     found = compare(sample, CATALOG, [bury], exclude)
     assert (found.requests, found.picked, found.slots, found.moved) == (2, 1, 4, 2)
     (changed,) = found.changed  # DE only; b and c are worth 0.05 and -0.05, d 0.1
-    assert (changed.before, changed.after, changed.picked) == (["a", "d"], ["d", "b"], {"a"})
+    assert (changed.before, changed.after, set(changed.picked)) == (["a", "d"], ["d", "b"], {"a"})
     assert (dict(found.lost), dict(found.gained)) == ({"a": 1}, {"b": 1})
     assert found.by("brand") == [("A", 1, 0), ("B", 0, 1)]
     assert found.by("category") == [("x", 1, 1)]

@@ -40,7 +40,7 @@ def test_what_it_does_and_whom_it_tells() -> None:
         "bury": "buries by a factor of 0.5",
         "pin": "pins to place 3",
     }
-    amount = {"boost": {"delta": 0.02}, "bury": {"factor": 0.5}, "pin": {"position": 3}}
+    amount: dict[str, dict[str, object]] = {"boost": {"delta": 0.02}, "bury": {"factor": 0.5}, "pin": {"position": 3}}
     for kind, said in acts.items():
         assert does(rule(action={"type": kind, **amount.get(kind, {})})) == said
     assert does(rule()) == "watches"

@@ -183,18 +183,15 @@ class _Page:
 
     def _buttons(self) -> None:
         name, off = self._asked.rule, bool(self._row["deleted"])
-        with ui.row().classes("w-full items-center gap-2"):
+        with ui.row().classes("w-full items-center gap-2") as row:
             ui.button(
-                "Edit" if not off else "Edit and put in force", icon="edit",
+                "Edit and put in force" if off else "Edit", icon="edit",
                 on_click=lambda: ui.navigate.to(f"{addresses.to('/rules', name)}/edit"),
             ).props("dense no-caps")  # fmt: skip
             if not self._who.editor:
                 ui.label("Publishing and disabling takes an editor; you may try changes out.").classes("text-grey")
-                return
-            if not off:
-                ui.button("Disable", icon="block", on_click=lambda: dialog.open()).props(  # noqa: PLW0108 - made below
-                    "dense no-caps outline color=negative"
-                ).mark("disable")
+        if off or not self._who.editor:
+            return
         sending = rule_views.Sending(self._pages, name)
 
         async def disable(by: str, note: str) -> str:
@@ -203,6 +200,10 @@ class _Page:
 
         lines = rule_publishing.changes(self._row, {**self._row, "deleted": True})
         dialog = rule_views.confirm(self._who, f"Take {name} out of force?", "Disable", lines, disable)
+        with row:
+            ui.button("Disable", icon="block", on_click=dialog.open).props("dense no-caps outline color=negative").mark(
+                "disable"
+            )
 
     def _numbers(self) -> None:
         row, step = self._row, self._answer.step

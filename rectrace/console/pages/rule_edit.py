@@ -129,7 +129,7 @@ class _Page:
         with ui.row().classes("gap-2"):
             for name, text in rule_drafts.TEMPLATES.items():
                 ui.button(name, on_click=lambda text=text: self._begin(text)).props("dense no-caps outline").mark(
-                    f"template-{name}"
+                    f"template-{name.split()[-1]}"
                 )
 
     async def _begin(self, text: str) -> None:
