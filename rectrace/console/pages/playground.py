@@ -444,12 +444,16 @@ class _Marks:
 
 
 def _slate(items: Sequence[Item], classes: str, marks: _Marks) -> None:
-    with ui.element("div").classes(classes).props('tabindex="0"' if "overflow" in classes else ""):
+    with (
+        ui.element("div")
+        .classes(classes)
+        .props('tabindex="0" role="group" aria-label="products"' if classes == _ROW else "")
+    ):
         for position, each in enumerate(items, 1):
             product = Product(position, each.item, each.title, each.brand, each.category, each.price)
             with products.card(product, addresses.to("/items", each.item)) as card:
                 if each.score is not None:
                     ui.label(f"score {number(each.score, 3)}").classes("text-xs text-grey")
                 marks.on(each.item)
-            if "flex" in classes:
+            if classes == _ROW:
                 card.classes("w-36 shrink-0")
