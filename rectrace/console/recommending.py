@@ -94,6 +94,7 @@ class Recommenders:
     def __init__(self, settings: Playground) -> None:
         self._settings = settings
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._looks = asyncio.Semaphore(AT_ONCE)  # at health, which may not keep a question waiting
         self._client: httpx.AsyncClient | None = None
 
     def registry(self) -> Registry:
@@ -138,8 +139,8 @@ class Recommenders:
                 return False, _forbidden(each)
         if url is None:
             return None, "health not known: the registry names no address for it"
-        begun = time.monotonic()
-        async with self._room:
+        async with self._looks:
+            begun = time.monotonic()
             found = await self._fetch("GET", url, min(HEALTH_S, self._settings.timeout))
         if isinstance(found, _Failed):
             return False, found.said
@@ -168,6 +169,8 @@ class Recommenders:
             return _Failed("timeout", f"No whole answer within {timeout:g} s (playground.timeout).")
         except (httpx.ConnectError, OSError):
             return _Failed("unreachable", f"Nothing listens at {origin(url)}, or no host is known by that name.")
+        except (httpx.InvalidURL, UnicodeError):
+            return _Failed("unreachable", f"{origin(url)} names no host.")
         except httpx.HTTPError as error:
             return _Failed("unreachable", f"{origin(url)} does not speak HTTP as it should, or hangs up: {error}")
 
@@ -198,7 +201,7 @@ def origin(url: str) -> str:
 def _judged(answered: httpx.Response, body: bytes) -> bytes | _Failed:
     status = answered.status_code
     if status in (301, 302, 303, 307, 308):
-        to = answered.headers.get("location", "nowhere")[:200]
+        to = answered.headers.get("location", "nowhere").partition("?")[0][:200]
         return _Failed("redirect", f"It answers HTTP {status}, go to {to}: redirects are not followed.")
     if status != 200:
         return _Failed("http error", f"It answers HTTP {status} {answered.reason_phrase}".rstrip() + ".", _text(body))

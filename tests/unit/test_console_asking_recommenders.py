@@ -64,7 +64,7 @@ def test_what_is_no_answer_is_told_with_what_it_was(reply: Reply, state: str, sa
 
 def test_redirects_are_not_followed() -> None:
     with TestRecommender(lambda asked: slate(asked.request_id, "secret")) as forbidden:
-        reply = Reply(b"", 302, {"location": f"{forbidden.base}/admin"})
+        reply = Reply(b"", 302, {"location": f"{forbidden.base}/admin?token=hunter2"})
         with TestRecommender(lambda _: reply) as recommender:
             outcome = ask(recommender.base)
     assert (outcome.state, forbidden.asked) == ("redirect", [])
@@ -97,6 +97,11 @@ def test_nobody_is_there() -> None:
         outcome = ask(f"http://{host}:{free_port()}/")
         assert outcome.state == "unreachable"
         assert f"Nothing listens at http://{host}:" in outcome.said
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "-", "1.2.3.4.5", "0x7f.1"])
+def test_a_host_that_is_none(host: str) -> None:
+    assert ask(f"http://{host}:{free_port()}/").state == "unreachable"
 
 
 def test_an_answer_to_look_at_twice() -> None:

@@ -18,7 +18,8 @@ def test_what_differs() -> None:
 
 def test_the_same_nothing_in_common_and_nothing_at_all() -> None:
     same, other, one, empty = compare("abc", "abc"), compare("abc", "xyz"), compare("abc", ""), compare("", "")
-    assert (same.overlap, same.sentence()) == (pytest.approx(1), "Both are the same.")
+    assert same.overlap == pytest.approx(1)
+    assert same.sentence() == "Both are the same."
     assert (other.overlap, other.moves, other.only_right) == (0, {}, ["x", "y", "z"])
     assert (one.overlap, one.only_left) == (0, ["a", "b", "c"])
     assert (empty.overlap, empty.sentence()) == (None, "Both are empty.")

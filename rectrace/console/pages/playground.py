@@ -291,7 +291,7 @@ class _Trial:
             outcome = await self._asking.ask(question)
             outcomes[which] = outcome
             self._slates(outcomes, tops)
-            await self._journey(outcome, self._waiting[which], drawn=not beside)
+            await self._journey(outcome, self._waiting[which], self._asked.sides[which].title if beside else "")
 
         await asyncio.gather(*(one(which, question) for which, question in enumerate(questions)))
 
@@ -311,12 +311,13 @@ class _Trial:
             with self._compared, states.card("grey"):
                 ui.label(difference.sentence()).mark("difference")
 
-    async def _journey(self, outcome: Outcome, place: ui.column, *, drawn: bool) -> None:
+    async def _journey(self, outcome: Outcome, place: ui.column, which: str) -> None:
+        """which: the side, where there are two."""
         if outcome.state == "not allowed" or place.is_deleted:
             return
         wait = self._pages.settings.playground.wait
         with place:
-            layout.section("How it came about")
+            layout.section(f"How it came about{f': {which}' if which else ''}")
 
             def shown(journey: requests.Journey | None) -> None:
                 if journey is None:
@@ -326,7 +327,7 @@ class _Trial:
                         f"worker run? {_later(outcome)}",
                     )
                 else:
-                    requests.in_short(journey, drawn=drawn)
+                    requests.in_short(journey, drawn=not which)
                 ui.link("all that is known of it", addresses.request(outcome.trace_id)).mark("journey")
 
             await self._pages.show(
@@ -443,12 +444,16 @@ class _Marks:
 
 
 def _slate(items: Sequence[Item], classes: str, marks: _Marks) -> None:
-    with ui.element("div").classes(classes).props('tabindex="0"' if "overflow" in classes else ""):
+    with (
+        ui.element("div")
+        .classes(classes)
+        .props('tabindex="0" role="group" aria-label="products"' if classes == _ROW else "")
+    ):
         for position, each in enumerate(items, 1):
             product = Product(position, each.item, each.title, each.brand, each.category, each.price)
             with products.card(product, addresses.to("/items", each.item)) as card:
                 if each.score is not None:
                     ui.label(f"score {number(each.score, 3)}").classes("text-xs text-grey")
                 marks.on(each.item)
-            if "flex" in classes:
+            if classes == _ROW:
                 card.classes("w-36 shrink-0")

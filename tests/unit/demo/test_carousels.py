@@ -20,8 +20,8 @@ from rectrace.local.ports import LOOPBACK
 from schemas.events import ANY_EVENT
 from schemas.recommenders import InputError, allowed, read_answer
 
-USER = {"user": "u00042"}
-PAGE = {"user": "u00042", "item": "g871"}
+USER: dict[str, object] = {"user": "u00042"}
+PAGE: dict[str, object] = {**USER, "item": "g871"}
 INPUTS: dict[str, dict[str, object]] = {
     name: PAGE if each.placement == "product_page" else USER for name, each in CAROUSELS.items()
 }
@@ -139,9 +139,9 @@ def post(url: str, body: bytes, **headers: str) -> tuple[int, Mapping[str, str],
     sent = {name.replace("_", "-"): text for name, text in {"content_type": "application/json", **headers}.items()}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, body, sent), timeout=30) as answered:
-            return answered.status, answered.headers, json.load(answered)
+            return answered.status, dict(answered.headers), json.load(answered)
     except urllib.error.HTTPError as error:
-        return error.code, error.headers, json.load(error)
+        return error.code, dict(error.headers), json.load(error)
 
 
 def test_by_http(world: World) -> None:
@@ -156,12 +156,12 @@ def test_by_http(world: World) -> None:
     def conversation(base: str) -> None:
         url, body = f"{base}/recommend/for-you", json.dumps({"inputs": USER}).encode()
         status, headers, told = post(url, body, x_request_id="r-17")
-        assert (status, headers["x-request-id"], told["request_id"]) == (200, "r-17", "r-17")
+        assert (status, headers["X-Request-Id"], told["request_id"]) == (200, "r-17", "r-17")
         assert len(told["items"]) == 20
         status, _, told = post(url, body, x_request_id="no id/")
         assert (status, len(told["request_id"])) == (200, 16)
         status, headers, told = post(url, b'{"inputs": {"user": "u9"}}', x_request_id="r-18")
-        assert (status, headers["x-request-id"]) == (400, "r-18")
+        assert (status, headers["X-Request-Id"]) == (400, "r-18")
         assert "user='u9' is not known" in told["error"]
         assert post(url, body, content_type="text/plain")[0] == 415
         assert post(url, b"{")[0] == 400
