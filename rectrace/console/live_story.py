@@ -83,10 +83,10 @@ class Live:
 
 def ask(reader: Reader, placement: str) -> Live | None:
     """placement: empty for all. None: nothing is sealed yet."""
-    newest = reader.ask("live_until", {})[0]["newest"]
-    if newest is None:
+    newest = reader.ask("alert_newest", {})[0]["newest"]
+    if not newest:
         return None
-    until = utc(newest) + timedelta(seconds=WINDOW_S)
+    until = when(newest + WINDOW_S)
     since = until - NOW
     windows = reader.sealed_windows(Period(since - timedelta(seconds=max(EARLIER)), until))
     ago = comparable([at for at, _ in windows], until)

@@ -10,7 +10,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from rectrace import rule_effects
-from sinks.clickhouse import rule_pages
+from rectrace.console import live_story
+from sinks.clickhouse import incidents, rule_pages
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Evidence, Times
 from sinks.clickhouse.client import connect
@@ -72,7 +73,9 @@ def recording(clickhouse: str, database: str) -> Iterator[Recording]:
 def test_every_query_runs(recording: Recording, database: str) -> None:
     made = incident.create(recording, database)  # type: ignore[arg-type]
     _seal_all(made)
-    _ask_all(Reader(recording, database, incident.JOURNEY))  # type: ignore[arg-type]
+    reader = Reader(recording, database, incident.JOURNEY)  # type: ignore[arg-type]
+    _ask_all(reader)
+    _ask_for_pages(reader)
     times, days_later = Times(PERIOD.since, PERIOD.until, timedelta(minutes=1)), PERIOD.until + timedelta(days=3)
     _ask_of_rules(Reader(recording, database, incident.JOURNEY))  # type: ignore[arg-type]
     _ask_what_changed(Changes(recording, database, times, days_later))  # type: ignore[arg-type]
@@ -161,6 +164,15 @@ def _ask_of_rules(reader: Reader) -> None:
     assert known["experiments", "ranker"] == ["v2"]
     assert known["request", "placement"] == ["cart", "home"]
     assert {case.request.request_id for case in rule_effects.sample(reader, PERIOD)} == {"whole", "whole-2"}
+
+
+def _ask_for_pages(reader: Reader) -> None:
+    live = live_story.ask(reader, "home")
+    assert live is not None
+    assert live.evaluated is None
+    assert {row["source"] for row in live.sources} == {"ann"}
+    assert incidents.changed(reader, PERIOD, 10) == []
+    assert incidents.history(reader, "EmptyResponses", "0" * 16, PERIOD, 10) == []
 
 
 def _ask_what_changed(changes: Changes) -> None:
