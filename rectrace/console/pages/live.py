@@ -63,12 +63,12 @@ _SEGMENTS: Final = (
 _RULES: Final = (
     Column("state", "", state=True, good=("",)),
     Column("rule", "rule", linked=True),
-    Column("severity", "severity"),
     Column("found", "requests", digits=0),
     Column("share", "share, %", digits=1),
     Column("share_before", "before, %", digits=1),
     Column("example1", "for example", linked=True),
     Column("example2", "", linked=True),
+    Column("severity", "severity"),
 )
 
 
