@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from rectrace.client.rules import Request, RuleBook
-from schemas.rules import Rule
+from schemas.rules import Active, Rule
 from sinks.clickhouse.reader import Period, Reader
 from sinks.clickhouse.rows import utc
 from streams.rules.acting import CANDIDATES
@@ -120,11 +120,10 @@ def compare(
     rule: Rule,
     tell: Callable[[int], None] = Nobody,
 ) -> Effects:
-    """What the rule changes. rules: all in force, whether or not it is among them; catalog: of the candidates, by item.
-    Raises what tell raises."""
+    """What the rule changes, whatever the time that it is in force for. rules: all in force, whether or not it is among
+    them; catalog: of the candidates, by item. Raises what tell raises."""
     others = [each for each in rules if each.id != rule.id]
-    before, after = RuleBook(others), RuleBook([*others, rule])
-    now = after if any(each == rule for each in rules) else RuleBook(rules)
+    before, after, now = RuleBook(others), RuleBook([*others, always(rule)]), RuleBook(rules)
     items = _frame(catalog)
     found = Effects(failed=after.failed.get(rule.id, ""), catalog={name: dict(row) for name, row in catalog.items()})
     for case in sample:
@@ -132,6 +131,11 @@ def compare(
         tell(1)
     found.changed.sort(key=lambda each: -sum(map(str.__ne__, each.before, each.after)))
     return found
+
+
+def always(rule: Rule) -> Rule:
+    """The same rule, in force at any time: what it would have done is asked before its time comes."""
+    return rule.model_copy(update={"active": Active()})
 
 
 def _add(

@@ -68,7 +68,7 @@ def preview(found: Preview) -> None:
         problem(f"It cannot be judged: {found.failed}")
         return
     if not found.read:
-        states.nothing("No request of the last hour is sealed yet.", "That takes 10 to 25 s after the first ones.")
+        states.nothing("No request of the last hour is sealed.", "That takes 10 to 25 s after the first ones.")
         return
     of = f", evenly taken of {found.there:,}" if found.there > found.read else ""
     with states.card("red" if found.hit else "green"):
@@ -122,14 +122,14 @@ def effects(found: Effects, rule: str) -> None:
         request = slate.request
         with ui.column().classes("w-full gap-1").mark("changed"):
             _head(request.request_id or "", request.at, request.placement or "", request.segments)
-            for name, items, beside, colour in (
+            for name, items, there, colour in (
                 ("without", slate.before, slate.after, _GONE), ("with it", slate.after, slate.before, _COME),
             ):  # fmt: skip
                 with ui.row().classes("w-full gap-1 items-center"):
                     ui.label(name).classes("w-16 text-sm text-grey")
                     for place, item in enumerate(items, 1):
                         ring = " ring-2 ring-amber-600" if item in slate.picked else ""
-                        chip(found.catalog, item, place, f"{_PLAIN if item in beside else colour}{ring}")
+                        chip(found.catalog, item, place, f"{_PLAIN if item in there else colour}{ring}")
     if found.changed:
         ui.label(f"Ringed: what {rule} picks. Red: loses its slot. Green: gains one.").classes("text-sm text-grey")
 
