@@ -3,7 +3,7 @@ rules of now with it and without it."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,6 @@ REQUESTS: Final = 200  # of a sample
 AT_ONCE: Final = 500  # items looked up by one question
 _OF_ITEM: Final = ("title", "brand", "category", "price", "available", "created_at")
 _BEFORE: Final = ("scoring", "reranking", "ordering")  # stages whose lists rules get
-Nobody: Final = lambda done: None  # noqa: E731 - who is told how many requests are done
 
 
 @dataclass(frozen=True)
@@ -118,17 +117,15 @@ def compare(
     catalog: Mapping[str, Mapping[str, Any]],
     rules: Sequence[Rule],
     rule: Rule,
-    tell: Callable[[int], None] = Nobody,
 ) -> Effects:
     """What the rule changes, whatever the time that it is in force for. rules: all in force, whether or not it is among
-    them; catalog: of the candidates, by item. Raises what tell raises."""
+    them; catalog: of the candidates, by item."""
     others = [each for each in rules if each.id != rule.id]
     before, after, now = RuleBook(others), RuleBook([*others, always(rule)]), RuleBook(rules)
     items = _frame(catalog)
     found = Effects(failed=after.failed.get(rule.id, ""), catalog={name: dict(row) for name, row in catalog.items()})
     for case in sample:
         _add(found, case, items, (before, after, now), rule)
-        tell(1)
     found.changed.sort(key=lambda each: -sum(map(str.__ne__, each.before, each.after)))
     return found
 

@@ -34,7 +34,6 @@ _SEGMENTS: Final = (
     Column("share", "share, %", digits=1),
 )
 _SLOTS: Final = (
-    Column("what", "", linked=True),
     Column("lost", "slots lost", digits=0),
     Column("gained", "slots gained", digits=0),
     Column("net", "more or fewer", digits=0),
@@ -182,7 +181,7 @@ def _slots(
         for name, lost, gained in rows
     ]  # fmt: skip
     if told:
-        tables.small(marker, [Column("what", title, linked=True), *_SLOTS[1:]], told[:10])
+        tables.small(marker, [Column("what", title, linked=True), *_SLOTS], told[:10])
 
 
 def chip(catalog: Mapping[str, Mapping[str, Any]], item: str, place: int, classes: str, seen: str = "") -> None:
