@@ -2,6 +2,7 @@
 rules of now with it and without it."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from streams.rules.acting import CANDIDATES
 from streams.rules.pressure import model_order
 
 REQUESTS: Final = 200  # of a sample
+BUDGET_S: Final = 15.0  # seconds: a thousand rules over long lists take long
 AT_ONCE: Final = 500  # items looked up by one question
 _OF_ITEM: Final = ("title", "brand", "category", "price", "available", "created_at")
 _BEFORE: Final = ("scoring", "reranking", "ordering")  # stages whose lists rules get
@@ -118,13 +120,16 @@ def compare(
     rules: Sequence[Rule],
     rule: Rule,
 ) -> Effects:
-    """What the rule changes, whatever the time that it is in force for. rules: all in force, whether or not it is among
-    them; catalog: of the candidates, by item."""
+    """What the rule changes, whatever the time that it is in force for, in as many of the sample as there is time for.
+    rules: all in force, whether or not it is among them; catalog: of the candidates, by item."""
     others = [each for each in rules if each.id != rule.id]
     before, after, now = RuleBook(others), RuleBook([*others, always(rule)]), RuleBook(rules)
     items = _frame(catalog)
     found = Effects(failed=after.failed.get(rule.id, ""), catalog={name: dict(row) for name, row in catalog.items()})
+    ends = time.monotonic() + BUDGET_S
     for case in sample:
+        if time.monotonic() > ends:
+            break
         _add(found, case, items, (before, after, now), rule)
     found.changed.sort(key=lambda each: -sum(map(str.__ne__, each.before, each.after)))
     return found

@@ -22,6 +22,7 @@ from sinks.clickhouse import rule_pages
 from sinks.clickhouse.rows import utc
 
 SLATES: Final = 6  # lists before and after
+LONG: Final = 40  # items of a list that are shown; of others only those at fault
 NOTE: Final = 1_000  # characters of a note
 READ_BACK_S: Final = 30  # seconds until what was published is expected back from ClickHouse
 NEAR: Final = timedelta(minutes=10)
@@ -82,9 +83,11 @@ def preview(found: Preview) -> None:
             if slate.values:
                 ui.label(_values(slate.values)).classes("text-sm text-red-700")
             with ui.row().classes("w-full gap-1"):
-                for place, item in enumerate(slate.items, 1):
-                    seen = slate.marked.get(place)
+                shown = [place for place in range(1, len(slate.items) + 1) if place <= LONG or place in slate.marked]
+                for place in shown:
+                    item, seen = slate.items[place - 1], slate.marked.get(place)
                     chip(found.catalog, item, place, _PLAIN if seen is None else _AT_FAULT, _values(seen or {}))
+                _more(len(slate.items) - len(shown))
 
 
 def effects(found: Effects, rule: str) -> None:
@@ -126,9 +129,10 @@ def effects(found: Effects, rule: str) -> None:
             ):  # fmt: skip
                 with ui.row().classes("w-full gap-1 items-center"):
                     ui.label(name).classes("w-16 text-sm text-grey")
-                    for place, item in enumerate(items, 1):
+                    for place, item in enumerate(items[:LONG], 1):
                         ring = " ring-2 ring-amber-600" if item in slate.picked else ""
                         chip(found.catalog, item, place, f"{_PLAIN if item in there else colour}{ring}")
+                    _more(len(items) - LONG)
     if found.changed:
         ui.label(f"Ringed: what {rule} picks. Red: loses its slot. Green: gains one.").classes("text-sm text-grey")
 
@@ -192,6 +196,11 @@ def chip(catalog: Mapping[str, Mapping[str, Any]], item: str, place: int, classe
         ui.label(f"{place} {title}").classes("w-full truncate")
         if seen:
             ui.label(seen).classes("w-full break-words")
+
+
+def _more(left_out: int) -> None:
+    if left_out > 0:
+        ui.label(f"and {left_out:,} more").classes("text-xs text-grey py-1")
 
 
 def _head(request_id: str, at: datetime, placement: str, segments: Mapping[str, str]) -> None:
