@@ -397,7 +397,7 @@ class _Placement:
 def _head(title: str, outcome: Outcome, slow_s: float, alone: str = "") -> None:
     """What came of it; alone: the address that asks this one alone."""
     answer = outcome.answer
-    slow = outcome.took_ms > slow_s * 1000
+    slow = answer is not None and outcome.took_ms > slow_s * 1000
     colour = "red" if answer is None else "grey" if slow or outcome.warnings or not answer.items else "green"
     with states.card(colour):
         with ui.row().classes("items-baseline gap-x-3 gap-y-0"):
