@@ -2,8 +2,9 @@
 rules of now with it and without it."""
 
 import json
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -11,17 +12,17 @@ from typing import Any, Final
 import polars as pl
 
 from rectrace.client.rules import Request, RuleBook
-from schemas.rules import Rule
+from schemas.rules import Active, Rule
 from sinks.clickhouse.reader import Period, Reader
 from sinks.clickhouse.rows import utc
 from streams.rules.acting import CANDIDATES
 from streams.rules.pressure import model_order
 
 REQUESTS: Final = 200  # of a sample
+BUDGET_S: Final = 15.0  # seconds: a thousand rules over long lists take long
 AT_ONCE: Final = 500  # items looked up by one question
 _OF_ITEM: Final = ("title", "brand", "category", "price", "available", "created_at")
 _BEFORE: Final = ("scoring", "reranking", "ordering")  # stages whose lists rules get
-Nobody: Final = lambda done: None  # noqa: E731 - who is told how many requests are done
 
 
 @dataclass(frozen=True)
@@ -118,20 +119,25 @@ def compare(
     catalog: Mapping[str, Mapping[str, Any]],
     rules: Sequence[Rule],
     rule: Rule,
-    tell: Callable[[int], None] = Nobody,
 ) -> Effects:
-    """What the rule changes. rules: all in force, whether or not it is among them; catalog: of the candidates, by item.
-    Raises what tell raises."""
+    """What the rule changes, whatever the time that it is in force for, in as many of the sample as there is time for.
+    rules: all in force, whether or not it is among them; catalog: of the candidates, by item."""
     others = [each for each in rules if each.id != rule.id]
-    before, after = RuleBook(others), RuleBook([*others, rule])
-    now = after if any(each == rule for each in rules) else RuleBook(rules)
+    before, after, now = RuleBook(others), RuleBook([*others, always(rule)]), RuleBook(rules)
     items = _frame(catalog)
     found = Effects(failed=after.failed.get(rule.id, ""), catalog={name: dict(row) for name, row in catalog.items()})
+    ends = time.monotonic() + BUDGET_S
     for case in sample:
+        if time.monotonic() > ends:
+            break
         _add(found, case, items, (before, after, now), rule)
-        tell(1)
     found.changed.sort(key=lambda each: -sum(map(str.__ne__, each.before, each.after)))
     return found
+
+
+def always(rule: Rule) -> Rule:
+    """The same rule, in force at any time: what it would have done is asked before its time comes."""
+    return rule.model_copy(update={"active": Active()})
 
 
 def _add(

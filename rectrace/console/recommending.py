@@ -129,7 +129,7 @@ class Recommenders:
         try:
             return Outcome(request_id, "ok", took, answer=read_answer(found))
         except AnswerInvalid as error:
-            return Outcome(request_id, "wrong answer", took, f"What it answered is wrong. {error}", _text(found))
+            return Outcome(request_id, "wrong answer", took, f"What it answered is wrong:\n{error}", _text(found))
 
     async def health(self, recommender: Recommender) -> tuple[bool | None, str]:
         """Whether it answers (None: nobody knows), and that in words."""

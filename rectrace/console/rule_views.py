@@ -22,6 +22,7 @@ from sinks.clickhouse import rule_pages
 from sinks.clickhouse.rows import utc
 
 SLATES: Final = 6  # lists before and after
+LONG: Final = 40  # items of a list that are shown; of others only those at fault
 NOTE: Final = 1_000  # characters of a note
 READ_BACK_S: Final = 30  # seconds until what was published is expected back from ClickHouse
 NEAR: Final = timedelta(minutes=10)
@@ -34,7 +35,6 @@ _SEGMENTS: Final = (
     Column("share", "share, %", digits=1),
 )
 _SLOTS: Final = (
-    Column("what", "", linked=True),
     Column("lost", "slots lost", digits=0),
     Column("gained", "slots gained", digits=0),
     Column("net", "more or fewer", digits=0),
@@ -68,7 +68,7 @@ def preview(found: Preview) -> None:
         problem(f"It cannot be judged: {found.failed}")
         return
     if not found.read:
-        states.nothing("No request of the last hour is sealed yet.", "That takes 10 to 25 s after the first ones.")
+        states.nothing("No request of the last hour is sealed.", "That takes 10 to 25 s after the first ones.")
         return
     of = f", evenly taken of {found.there:,}" if found.there > found.read else ""
     with states.card("red" if found.hit else "green"):
@@ -83,9 +83,11 @@ def preview(found: Preview) -> None:
             if slate.values:
                 ui.label(_values(slate.values)).classes("text-sm text-red-700")
             with ui.row().classes("w-full gap-1"):
-                for place, item in enumerate(slate.items, 1):
-                    seen = slate.marked.get(place)
+                shown = [place for place in range(1, len(slate.items) + 1) if place <= LONG or place in slate.marked]
+                for place in shown:
+                    item, seen = slate.items[place - 1], slate.marked.get(place)
                     chip(found.catalog, item, place, _PLAIN if seen is None else _AT_FAULT, _values(seen or {}))
+                _more(len(slate.items) - len(shown))
 
 
 def effects(found: Effects, rule: str) -> None:
@@ -122,14 +124,15 @@ def effects(found: Effects, rule: str) -> None:
         request = slate.request
         with ui.column().classes("w-full gap-1").mark("changed"):
             _head(request.request_id or "", request.at, request.placement or "", request.segments)
-            for name, items, beside, colour in (
+            for name, items, there, colour in (
                 ("without", slate.before, slate.after, _GONE), ("with it", slate.after, slate.before, _COME),
             ):  # fmt: skip
                 with ui.row().classes("w-full gap-1 items-center"):
                     ui.label(name).classes("w-16 text-sm text-grey")
-                    for place, item in enumerate(items, 1):
+                    for place, item in enumerate(items[:LONG], 1):
                         ring = " ring-2 ring-amber-600" if item in slate.picked else ""
-                        chip(found.catalog, item, place, f"{_PLAIN if item in beside else colour}{ring}")
+                        chip(found.catalog, item, place, f"{_PLAIN if item in there else colour}{ring}")
+                    _more(len(items) - LONG)
     if found.changed:
         ui.label(f"Ringed: what {rule} picks. Red: loses its slot. Green: gains one.").classes("text-sm text-grey")
 
@@ -182,7 +185,7 @@ def _slots(
         for name, lost, gained in rows
     ]  # fmt: skip
     if told:
-        tables.small(marker, [Column("what", title, linked=True), *_SLOTS[1:]], told[:10])
+        tables.small(marker, [Column("what", title, linked=True), *_SLOTS], told[:10])
 
 
 def chip(catalog: Mapping[str, Mapping[str, Any]], item: str, place: int, classes: str, seen: str = "") -> None:
@@ -193,6 +196,11 @@ def chip(catalog: Mapping[str, Mapping[str, Any]], item: str, place: int, classe
         ui.label(f"{place} {title}").classes("w-full truncate")
         if seen:
             ui.label(seen).classes("w-full break-words")
+
+
+def _more(left_out: int) -> None:
+    if left_out > 0:
+        ui.label(f"and {left_out:,} more").classes("text-xs text-grey py-1")
 
 
 def _head(request_id: str, at: datetime, placement: str, segments: Mapping[str, str]) -> None:

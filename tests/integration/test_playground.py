@@ -166,7 +166,7 @@ def test_all_of_a_placement_each_with_its_own_state(shop: Shop) -> None:
         await user.should_see("It answers HTTP 500 Internal Server Error.", retries=PATIENT)
         assert "Asking Slow …" in texts(user)
         shop.go_on.set()
-        await user.should_see("What it answered is wrong.", retries=PATIENT)
+        await user.should_see("What it answered is wrong:", retries=PATIENT)
         said = texts(user)
         assert f"{SCRIPT} no" in said
         assert said.index("Near you") < said.index("Slow") < said.index("Broken")

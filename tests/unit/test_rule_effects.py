@@ -70,6 +70,8 @@ def test_conflicts_and_what_the_rules_of_now_do() -> None:
     assert dict(found.conflicts) == {("boost and bury", "bury-low"): 1}
     changed = rule("boost-d", "brand = 'D'", type="pin", position=1)
     assert compare(cases([row()]), CATALOG, [boost, bury], changed).changed[0].after == ["d", "a"]
+    tomorrow = Rule.model_validate(changed.model_dump() | {"active": {"from": "2027-01-01T00:00:00Z"}})
+    assert compare(cases([row()]), CATALOG, [boost, bury], tomorrow).changed[0].after == ["d", "a"]
     broken = boost.model_copy(update={"when": "brnad = 'D'"})
     assert "unknown field" in compare(cases([row()]), CATALOG, [], broken).failed
 

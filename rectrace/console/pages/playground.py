@@ -45,7 +45,7 @@ def register(pages: states.Pages) -> None:
             except BadAddress as error:
                 states.nothing(str(error))
                 return
-            await _Placement(asked, asking).show()
+            await _Placement(asked, asking, pages.settings.pipeline.slow).show()
 
     @ui.page("/playground/{recommender}")
     async def one(request: Request, recommender: str) -> None:
@@ -103,7 +103,7 @@ async def _browse(registry: Registry, asking: Recommenders) -> None:
                 ui.label(f"asks for {', '.join(asks)}" if asks else "asks for nothing").classes("text-grey text-sm")
                 if choices := _choices(each):
                     ui.label(choices).classes("text-grey text-sm")
-                place = ui.row().classes("items-center gap-2 text-sm").mark(f"health-{each.id}")
+                place = ui.row().classes("items-center gap-2 text-sm no-wrap").mark(f"health-{each.id}")
                 with place:
                     ui.spinner(size="xs")
                     ui.label("asking for its health …").classes("text-grey")
@@ -351,8 +351,8 @@ def _later(outcome: Outcome) -> str:
 class _Placement:
     """All carousels of a page, as it would show them."""
 
-    def __init__(self, asked: AskedPlacement, asking: Recommenders) -> None:
-        self._asked, self._asking = asked, asking
+    def __init__(self, asked: AskedPlacement, asking: Recommenders, slow_s: float) -> None:
+        self._asked, self._asking, self._slow_s = asked, asking, slow_s
 
     async def show(self) -> None:
         """The form, and what came of it."""
@@ -382,7 +382,7 @@ class _Placement:
         place.clear()
         with place:
             address = Asked((Side(question.recommender),), self._own(question.recommender), True).address
-            _head(question.recommender.name, outcome, float("inf"), address)
+            _head(question.recommender.name, outcome, self._slow_s, address)
             if outcome.answer:
                 _slate(outcome.answer.items, _ROW, _Marks(None, left=True))
 
@@ -397,7 +397,7 @@ class _Placement:
 def _head(title: str, outcome: Outcome, slow_s: float, alone: str = "") -> None:
     """What came of it; alone: the address that asks this one alone."""
     answer = outcome.answer
-    slow = outcome.took_ms > slow_s * 1000
+    slow = answer is not None and outcome.took_ms > slow_s * 1000
     colour = "red" if answer is None else "grey" if slow or outcome.warnings or not answer.items else "green"
     with states.card(colour):
         with ui.row().classes("items-baseline gap-x-3 gap-y-0"):
@@ -418,7 +418,8 @@ def _head(title: str, outcome: Outcome, slow_s: float, alone: str = "") -> None:
         elif outcome.answered:
             ui.label("What was answered:").classes("text-sm text-grey")
             ui.label(outcome.answered).classes("font-mono text-xs whitespace-pre-wrap break-all").mark("answered")
-        ui.link(f"request {outcome.trace_id}", addresses.request(outcome.trace_id)).classes("text-sm break-all")
+        if outcome.state != "not allowed":
+            ui.link(f"request {outcome.trace_id}", addresses.request(outcome.trace_id)).classes("text-sm break-all")
 
 
 def _items(outcome: Outcome) -> list[str]:

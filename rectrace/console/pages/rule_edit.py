@@ -10,14 +10,14 @@ from typing import Any, Final
 from nicegui import ui
 from starlette.requests import Request
 
-from rectrace import backtesting, rule_drafts, rule_preview, rule_publishing
+from rectrace import backtesting, rule_drafts, rule_effects, rule_preview, rule_publishing
 from rectrace.backtesting import Tested
 from rectrace.console import access, layout, rule_views, states
 from rectrace.console.access import Person
 from rectrace.console.pages import rule as one_rule
 from rectrace.console.rule_editor import Editor
 from rectrace.rule_drafts import Checked
-from schemas.rules import Rule, content_hash
+from schemas.rules import Active, Rule, content_hash
 from sinks.clickhouse import rule_pages
 from sinks.clickhouse.judged import Judged
 from sinks.clickhouse.reader import Period, Reader
@@ -83,7 +83,7 @@ def backtest(reader: Reader, database: str, rule: Rule, period: Period, trial: T
     if not found:
         return None
     trial.total = sum(batch.requests for batch in found)
-    tested = backtesting.run(history, [rule], found, trial.tell)
+    tested = backtesting.run(history, [rule_effects.always(rule)], found, trial.tell)
     first, end = found[0].first, found[-1].end
     (told,) = tested.found((end - first).total_seconds())
     return Tested(told, first, end, tested.requests)
@@ -100,8 +100,8 @@ class _Page:
             self._templates()
         self._editor = Editor(text, rule, self._checked)
         self._buttons()
-        self._result = ui.column().classes("w-full gap-3")
         self._sent = ui.column().classes("w-full gap-3")
+        self._result = ui.column().classes("w-full gap-3")
         self._trial: Trial | None = None
         ui.context.client.on_delete(self._leave)
 
@@ -181,22 +181,26 @@ class _Page:
             await self._effects(rule)
             return
         await self._try(
+            rule,
             "Judging the last hour",
-            lambda reader: rule_preview.preview(reader, database, rule, period),
+            lambda reader: rule_preview.preview(reader, database, rule_effects.always(rule), period),
             rule_views.preview,
         )
 
     async def _effects(self, rule: Rule) -> None:
         now = datetime.now(UTC)
         await self._try(
+            rule,
             "Arranging past lists with it and without it",
             lambda reader: one_rule.measured(reader, rule, Period(now - BACK, now)),
             lambda found: rule_views.effects(found, rule.id),
         )
 
-    async def _try(self, doing: str, question: Callable[[Reader], Any], shown: Callable[[Any], object]) -> None:
+    async def _try(
+        self, rule: Rule, doing: str, question: Callable[[Reader], Any], shown: Callable[[Any], object]
+    ) -> None:
         """Ask, and show the answer below the editor; an error leaves everything else as it is."""
-        place = self._place()
+        place = self._place(rule)
         with place:
             states.waiting(f"{doing} …")
         try:
@@ -208,11 +212,13 @@ class _Page:
             with place:
                 shown(answer)
 
-    def _place(self) -> ui.column:
-        """Where the next answer goes; what was asked for before is not wanted any more."""
+    def _place(self, rule: Rule) -> ui.column:
+        """Where the next answer about a rule goes; what was asked for before is not wanted any more."""
         self._leave()
         self._result.clear()
         with self._result:
+            if rule.active != Active():
+                ui.label("The time that it is in force for is left aside here.").classes("text-grey")
             return ui.column().classes("w-full gap-3")
 
     def _leave(self) -> None:
@@ -220,7 +226,7 @@ class _Page:
             self._trial.stop.set()
 
     async def _backtest(self, rule: Rule) -> None:
-        place = self._place()
+        place = self._place(rule)
         trial = self._trial = Trial()
         seconds = int(self._span.value or 3_600)
         now = datetime.now(UTC)
@@ -254,19 +260,19 @@ class _Page:
 
     async def _publish(self, rule: Rule) -> None:
         topic = self._pages.settings.topics.rules
+        self._sent.clear()
         try:
             row = await self._now(rule)
         except states.Failed as error:
-            with self._place():
+            with self._sent:
                 rule_views.problem(f"It is not known what is in force: {error}")
             return
         (change,) = rule_publishing.differences([rule], [row] if row else [])
         if change.what == "same":
-            with self._place():
+            with self._sent:
                 states.nothing("Nothing to publish: this is what is in force.")
             return
         seen = (row["version"], row["deleted"]) if row else None
-        self._sent.clear()
         with self._sent:
             sending = rule_views.Sending(self._pages, rule.id)
 
@@ -289,7 +295,7 @@ class _Page:
             title += (
                 ". Attention: it is not what this text began from" if self._rule else ". A rule of that name is there"
             )
-        with self._result:
+        with self._sent:
             rule_views.confirm(self._who, title, "Publish", change.lines, act).open()
 
     async def _now(self, rule: Rule) -> dict[str, Any] | None:
