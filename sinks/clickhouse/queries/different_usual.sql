@@ -1,10 +1,10 @@
 -- Of the requests that are compared: how many there are, bad and rest, in the row without a name; how long each component
 -- takes at the p95 of the rest, and how many it drops for a reason. NULL where the rest says nothing of it. place: of the
--- component in the pipeline, the lowest it has.
+-- component in the pipeline, the last it has.
 SELECT
     each.1 AS kind, each.2 AS name, each.3 AS reason, countIf(bad) AS bad_ones, countIf(NOT bad) AS rest,
     quantileIf(0.95)(ifNull(each.4, 0), NOT bad AND each.4 IS NOT NULL) AS p95,
-    if(isFinite(p95), p95, NULL) AS usual, min(each.5) AS place
+    if(isFinite(p95), p95, NULL) AS usual, max(each.5) AS place
 FROM ($requests)
 ARRAY JOIN arrayConcat(
     [('', '', '', NULL, 0)],
