@@ -10,7 +10,7 @@ from sinks.clickhouse.reader import Reader, RequestFilter
 from sinks.clickhouse.slices import Within, blocks, visible
 
 Row = dict[str, Any]
-MOST: Final = 20_000  # requests of either side that are compared
+MOST: Final = 10_000  # requests of either side that are compared
 LOOKED_AT: Final = 200_000  # requests whose stages are read for that
 LIMIT: Final = 500  # values
 _NEVER: Final = 1e300  # more than anything takes or drops
