@@ -12,6 +12,7 @@ Row = Mapping[str, Any]
 
 Q: Final = 0.01  # of what is told as a difference, so much may be chance
 FEW: Final = 20  # bad requests: fewer say little
+ABSENT: Final = "sends nothing"  # the value of a component that the query gives
 TOLD: Final = 3  # values in a sentence
 _FIELDS: Final = {  # how a field's name and value are said
     "placement": "placement={value}",
@@ -75,15 +76,23 @@ class Differences:
         return [each for each in self.found if each.sure and each.explains > 0]
 
 
-def differences(bad: int, rest: int, rows: Sequence[Row]) -> Differences:
-    """What explains most first, of what is no chance; then the others. bad, rest: requests that were compared."""
+def differences(bad: int, rest: int, rows: Sequence[Row], places: Mapping[str, int]) -> Differences:
+    """What explains most first, of what is no chance; then the others. bad, rest: requests that were compared; places:
+    of components in the pipeline. Of what explains as much (to a point) what comes first there is first, because the
+    others follow from it, and what is not there last."""
     looks = rows[0]["looks"] if rows else 0
     shares = {number: _shares(row, bad, rest) for number, row in enumerate(rows)}
     p_values = {number: two_sided(likelihood(*both)) for number, both in shares.items()}
     # rows may have been cut off: those that are not here were looked at, too
     passing = benjamini_hochberg(p_values, Q * len(rows) / max(looks, 1))
     found = [_made(row, *shares[number], sure=number in passing) for number, row in enumerate(rows)]
-    ordered = sorted(found, key=lambda each: (not each.sure, -each.explains, each.says))
+
+    def order(each: Difference) -> tuple[bool, float, bool, int, float, str]:
+        last = max(places.values(), default=0) + 1 if each.field == "served by" else 0
+        absent = each.field == "missing" or each.value == ABSENT
+        return not each.sure, -round(each.explains, 2), absent, places.get(each.name, last), -each.explains, each.says
+
+    ordered = sorted(found, key=order)
     return Differences(bad, rest, looks, tuple(ordered))
 
 

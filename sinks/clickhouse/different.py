@@ -1,7 +1,7 @@
 """What is different about the bad requests: what they say of themselves, against what the rest does. Reads only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sinks.clickhouse.changes import Times
@@ -10,7 +10,7 @@ from sinks.clickhouse.reader import Reader, RequestFilter
 from sinks.clickhouse.slices import Within, blocks, visible
 
 Row = dict[str, Any]
-MOST: Final = 20_000  # requests of either side that are compared
+MOST: Final = 10_000  # requests of either side that are compared
 LOOKED_AT: Final = 200_000  # requests whose stages are read for that
 LIMIT: Final = 500  # values
 _NEVER: Final = 1e300  # more than anything takes or drops
@@ -19,11 +19,13 @@ _NOW: Final = "window >= {since:DateTime('UTC')} AND window < {until:DateTime('U
 
 @dataclass(frozen=True)
 class Values:
-    """Rows by value, of so many bad requests and of the rest, as they were compared."""
+    """Rows by value, of so many bad requests and of the rest, as they were compared. places: of components in the
+    pipeline."""
 
     bad: int
     rest: int
     rows: Sequence[Row]
+    places: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Different:
             "drops": [_limit(row) for row in drops], "limit": LIMIT,
         }  # fmt: skip
         rows = self.reader.ask("different", {**told, **totals, **limits}, requests=requests)
-        return Values(**totals, rows=rows)
+        return Values(**totals, rows=rows, places={row["name"]: row["place"] for row in took})
 
     def _parts(self, sample: str) -> dict[str, str]:
         """`bad` has the names of its parameters for itself: `within` may choose by the same."""

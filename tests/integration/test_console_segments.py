@@ -132,7 +132,10 @@ def test_two_things_at_once(settings: Settings) -> None:
         assert worst["lost"] == pytest.approx(empty - 80 * (50 - empty) / 320)
         assert (worst["verdict"], worst["before"], worst["requests_before"]) == ("few requests", 0.0, 80)
         assert worst["requests_href"] == f"/requests?placement=home&segment=country%3DDE&status=empty&{WHEN}"
-        assert worst["first_href"] == f"/segments?by=device&across=none&placement=home&segment=country%3DDE&{WHEN}"
+        assert (
+            worst["first_href"]
+            == f"/segments?by=device&across=experiment.ranker&placement=home&segment=country%3DDE&{WHEN}"
+        )
         assert worst["different_href"].startswith(
             "/segments/different?placement=home&segment=country%3DDE&status=empty"
         )
@@ -147,7 +150,10 @@ def test_two_things_at_once(settings: Settings) -> None:
         assert cells[0, 1]["visualMap"] is False
         assert "visualMap" not in cells[0, 0]
         said = " ".join(texts(user))
-        assert "empty responses: 400 requests sealed 12:00:00 to 12:01:00 UTC; counted from traces." in said
+        assert (
+            "empty responses: 400 requests sealed 2100-01-01 12:00:00 to 2100-01-01 12:01:00 UTC; counted from traces."
+            in said
+        )
 
     visit(settings, journey)
 
@@ -201,7 +207,7 @@ def test_what_is_different_about_the_empty_ones(settings: Settings) -> None:
         await user.should_see(kind=ui.table, retries=PATIENT)
         said = texts(user)
         assert any(text.startswith("Commoner among empty requests than among the others: ") for text in said)
-        assert "50 empty requests against 350 others, sealed 2100-01-01 12:00:00 to 12:01:00 UTC." in said
+        assert "50 empty requests against 350 others, sealed 2100-01-01 12:00:00 to 2100-01-01 12:01:00 UTC." in said
         found = {row["says"]: row for row in rows(user, "table-different")}
         for says in ("region lets nothing through", "region drops more than 7 as region_blocked"):
             assert (found[says]["bad"], found[says]["rest"], found[says]["sure"]) == (100, 0, "real")

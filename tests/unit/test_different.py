@@ -27,6 +27,7 @@ def test_what_explains_most_comes_first_and_what_may_be_chance_last() -> None:
             row("segment", "country", "DE", 50, 1_000),
             row("version", "ranker", "1.4.0", 50, 4_990),
         ],
+        {},
     )
     assert [(each.says, each.sure) for each in told.found] == [
         ("country=DE", True), ("eligibility drops more than 20 as region_blocked", True), ("country=FR", True),
@@ -47,18 +48,39 @@ def test_more_looks_ask_for_more() -> None:
     deviates = row("segment", "city", "Ulm", 8, 180, looks=5), row("segment", "city", "Rom", 20, 2_000, looks=5)
     p = two_sided(likelihood(Share(180, 5_000, 5_000), Share(8, 50, 50)))
     assert Q / 5_000 < p < Q / 5
-    assert [each.value for each in differences(50, 5_000, deviates).sure] == ["Ulm"]
-    many = differences(50, 5_000, [{**each, "looks": 5_000} for each in deviates])
+    assert [each.value for each in differences(50, 5_000, deviates, {}).sure] == ["Ulm"]
+    many = differences(50, 5_000, [{**each, "looks": 5_000} for each in deviates], {})
     assert many.sure == []
     assert sentence(many, "slow requests").endswith("beyond chance (5,000 values compared).")
 
 
 def test_nothing_to_compare() -> None:
-    told = differences(0, 0, [])
+    told = differences(0, 0, [], {})
     assert (told.bad, told.rest, told.found) == (0, 0, ())
 
 
 def test_what_none_of_the_rest_has_has_no_factor() -> None:
-    (only,) = differences(50, 5_000, [row("missing", "mmr", "", 50, 0)]).found
+    (only,) = differences(50, 5_000, [row("missing", "mmr", "", 50, 0)], {}).found
     assert only.explains == pytest.approx(1.0)
     assert (only.likely, only.says) == (None, "mmr expected and not seen")
+
+
+def test_what_explains_as_much_is_in_the_order_of_the_pipeline() -> None:
+    """A ranker that times out: what comes after it follows from it."""
+    told = differences(
+        50,
+        5_000,
+        [
+            row("component", "api", "fallback", 50, 0),
+            row("component", "mmr", "sends nothing", 50, 0),
+            row("component", "ranker", "takes more than 53 ms", 50, 10),
+            row("component", "ranker", "timeout", 50, 0),
+            row("served by", "", "fallback", 50, 0),
+            row("segment", "country", "DE", 30, 0),
+        ],
+        {"ranker": 5, "mmr": 6, "api": 7},
+    )
+    assert [each.says for each in told.found] == [
+        "ranker timeout", "ranker takes more than 53 ms", "api fallback", "served by fallback", "mmr sends nothing",
+        "country=DE",
+    ]  # fmt: skip

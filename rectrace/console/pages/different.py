@@ -119,11 +119,11 @@ def register(pages: states.Pages) -> None:
                 )
                 held, _ = slicing_asked.kept(span.times, where.whole_since)
                 if held is None:
-                    return _Answer(None, span.sealed, 0, 0, differences(0, 0, []))
+                    return _Answer(None, span.sealed, 0, 0, differences(0, 0, [], {}))
                 asking = Different(reader, where.database, held, asked.bad, asked.within)
                 bad, rest = asking.counts()
                 read = asking.values(bad, rest) if bad and rest else Values(0, 0, [])
-                return _Answer(held, span.sealed, bad, rest, differences(read.bad, read.rest, read.rows))
+                return _Answer(held, span.sealed, bad, rest, differences(read.bad, read.rest, read.rows, read.places))
 
             await pages.show("Comparing requests", question, lambda found: _shown(asked, found))
 
@@ -219,7 +219,7 @@ def _counts(asked: Asked, found: _Answer) -> str:
     assert held is not None
     text = (
         f"{found.bad:,} {called(asked)} against {found.rest:,} others{among(asked)}, sealed "
-        f"{held.since:%Y-%m-%d %H:%M:%S} to {held.until:%H:%M:%S} UTC"
+        f"{held.since:%Y-%m-%d %H:%M:%S} to {held.until:%Y-%m-%d %H:%M:%S} UTC"
     )
     if found.bad > told.bad or found.rest > told.rest:
         text += f"; {told.bad:,} and {told.rest:,} of them were read (at most about {2 * MOST:,} each)"

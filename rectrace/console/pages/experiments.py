@@ -277,7 +277,7 @@ def _one(asked: Asked, found: _Arms) -> None:
         ui.label(told.says).classes("text-lg").mark("split")
         times_ = found.span.times
         ui.label(
-            f"Requests sealed {times_.since:%Y-%m-%d %H:%M:%S} to {times_.until:%H:%M:%S} UTC"
+            f"Requests sealed {times_.since:%Y-%m-%d %H:%M:%S} to {times_.until:%Y-%m-%d %H:%M:%S} UTC"
             f"{f' at {asked.placement}' if asked.placement else ''}; users of the day up to then, at any placement."
         ).classes("text-grey")
     layout.section("Arms")

@@ -210,7 +210,8 @@ def _told(asked: Asked, found: Looked) -> None:
     """What was counted, and of how much."""
     times_ = found.times
     counted = f"{found.requests:,.0f} requests{_placed(asked)} sealed"
-    told = [f"{METRICS[asked.metric].says}: {counted} {found.span.times.since:%H:%M:%S} to {times_.until:%H:%M:%S} UTC"]
+    since, until = f"{found.span.times.since:%Y-%m-%d %H:%M:%S}", f"{times_.until:%Y-%m-%d %H:%M:%S}"
+    told = [f"{METRICS[asked.metric].says}: {counted} {since} to {until} UTC"]
     if found.traced:
         sampled = f" of a sample of about {found.sampled:,} of them" if found.sampled else ""
         told.append(f"counted from traces{sampled}")
@@ -296,7 +297,7 @@ def _links(asked: Asked, found: Looked, things: Sequence[str], line: Line) -> di
     unused = [name for name in found.names if name not in given]
     told = {"requests": addresses.to("/requests", **where, status=status if status in STATUSES else "", **time)}
     if unused:
-        across = next((name for name in unused[1:] if name == PLACEMENT), NOTHING)
+        across = PLACEMENT if PLACEMENT in unused[1:] else (*unused[1:], NOTHING)[0]
         told["narrower"] = replace(asked, by=unused[0], across=across, within=inside, view=View()).address
     told["what is different"] = addresses.to("/segments/different", **where, status=status, **time)
     return told
