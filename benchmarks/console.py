@@ -29,7 +29,7 @@ from rectrace.local.processes import start
 from tests.support.chromium import program
 
 GOAL_S: Final = 1.5
-WAITS: Final = "[role=status]"  # of a page without its answer
+WAITS: Final = "[role=status] .q-spinner"  # of a page without its answer
 MOST_S: Final = 120
 COPIES: Final = 20  # of an item, under other names
 RENAMED: Final = f"if(copy % {COPIES} = 0, item, concat(item, '-', toString(copy % {COPIES}))) AS item"

@@ -21,6 +21,11 @@ LIMITS: Final = {"readonly": 2, "max_execution_time": 60, "max_memory_usage": 4_
 _NEAR: Final = (  # windows with requests of a period
     "window >= toStartOfInterval({since:DateTime('UTC')}, INTERVAL 10 SECOND) AND window < {until:DateTime('UTC')}"
 )
+# Subcolumns: of a trace's stages, most of it, no more is read than this takes.
+_WITH_ITEM: Final = (
+    "(arrayExists(items -> has(items, {item:String}), stages.items) OR "
+    "arrayExists(by -> arrayExists(items -> has(items, {item:String}), mapValues(by)), stages.dropped))"
+)
 _REQUEST_COLUMNS: Final = (
     "request_id, at, placement, user_id, statuses, n_served, k, total_ms, segments, experiments, stages, served"
 )
@@ -60,14 +65,11 @@ class RequestFilter:
 
     def condition(self, database: str) -> str:
         """An SQL expression over the columns of `traces`, with query parameters, among them those of the period."""
-        # subcolumns: of a trace's stages, most of it, no more is read than this takes
-        listed = "arrayExists(items -> has(items, {item:String}), stages.items)"
-        dropped = "arrayExists(by -> arrayExists(items -> has(items, {item:String}), mapValues(by)), stages.dropped)"
         wanted = {
             "user_id = {user:String}": self.user,
             "placement = {placement:String}": self.placement,
             "has(statuses, {status:String})": self.status,
-            f"({listed} OR {dropped})": self.item,
+            _WITH_ITEM: self.item,
             "has(served, {item:String})": self.item and self.fate == "served",
             "NOT has(served, {item:String})": self.item and self.fate == "dropped",
             chosen.condition("segments", chosen.pairs(self.segment)): self.segment,
@@ -135,19 +137,20 @@ class Reader:
 
     def requests(self, period: Period, wanted: RequestFilter, limit: int) -> list[Row]:
         """Requests of a period, newest first."""
-        unsealed = (
-            f"(SELECT * FROM {self._database}.landing WHERE {_NEAR} AND window NOT IN "
-            f"(SELECT window FROM {self._database}.visible WHERE rows > 0))"
-        )
-        query = sql(
+        landing = f"SELECT * FROM {self._database}.landing WHERE {_NEAR} AND"
+        sealed = f"(SELECT window FROM {self._database}.visible WHERE rows > 0)"
+        unsealed = f"{landing} window NOT IN {sealed}"
+        if wanted.item:  # merging costs most: of what cannot be meant nothing is
+            unsealed += f" AND (window, request_id) IN (SELECT window, request_id FROM ({unsealed}) WHERE {_WITH_ITEM})"
+        return self.ask(
             "requests",
-            database=self._database,
+            {**period.parameters, **wanted.parameters, "limit": limit},
             columns=_REQUEST_COLUMNS,
             when=_NEAR,
-            unsealed=self._journey.merge(unsealed),
+            unsealed=self._journey.merge(f"({unsealed})"),
+            landed=self._journey.merge(f"({landing} (window, request_id) IN (SELECT window, request_id FROM landed))"),
             filters=wanted.condition(self._database),
         )
-        return self._rows(query, {**period.parameters, **wanted.parameters, "limit": limit})
 
     def violations(self, request_id: str, period: Period) -> list[Row]:
         """What rules found wrong with one request, whose window is in the period."""

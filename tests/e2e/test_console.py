@@ -15,7 +15,7 @@ from tests.support import changes
 from tests.support.browser import browser
 
 TIME = "from=2100-01-01T12:00:00Z&to=2100-01-01T12:01:00Z"
-ANSWERED = "[role=status]"  # of a page that waits
+ANSWERED = "[role=status] .q-spinner"  # of a page that waits
 
 pytestmark = pytest.mark.needs("chromium")
 
