@@ -3,8 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from rectrace.story import Row, ending
+from sinks.clickhouse.reader import Period
+from sinks.clickhouse.rows import utc
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,17 @@ class SegmentLine:
     survival: float | None  # served of its candidacies
     survival_before: float | None  # in as long a time before
     mostly: str  # how most of those ended that were not served
+
+
+def newest(windows: Sequence[tuple[datetime, int]], period: Period, many: int) -> Period:
+    """The end of a period, in which there are so many requests, or all of it. windows: (start, requests) in order of
+    time. What is read of traces grows with them, whatever the time that is asked for."""
+    seen = 0
+    for start, requests in reversed(windows):
+        seen += requests
+        if seen >= many:
+            return Period(max(utc(start), period.since), period.until)
+    return period
 
 
 def by_segment(rows: Iterable[Row]) -> list[SegmentLine]:

@@ -24,6 +24,7 @@ BARS: Final = 60  # at most, of the time that is asked for and of that before it
 KINDS: Final = 8  # of endings that the chart tells apart
 EXAMPLES: Final = 20  # requests
 NEWEST: Final = 500  # requests that are looked into for scores and rules
+AMONG: Final = 5_000  # requests among which those are looked for
 _ENDINGS: Final = (
     Column("what", "how it ended", wide=12),
     Column("now", "times", digits=0),
@@ -98,9 +99,15 @@ class _Answer:
     story: ItemStory
     series: list[dict[str, Any]]
     step: int
-    requests: list[dict[str, Any]]
-    segments: list[str]
     by_segment: list[SegmentLine]
+    segments: list[str] | None  # that outcomes are kept for; None: the one that is asked for is among them
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """What is read of traces, which takes longer."""
+
+    requests: list[dict[str, Any]]
     need: str
     rules: list[dict[str, Any]]
 
@@ -123,11 +130,19 @@ def register(pages: states.Pages) -> None:
                 return
             times.chooser(asked.span, asked.at)
             _form(asked, pages.settings.outcomes.segments)
-            await pages.show(
-                "Counting how its candidacies ended",
-                lambda reader: _ask(reader, asked),
-                lambda found: _shown(asked, found),
-            )
+            held: list[ItemStory] = []
+
+            def shown(found: _Answer) -> None:
+                held.append(found.story)
+                _shown(asked, found)
+
+            await pages.show("Counting how its candidacies ended", lambda reader: _ask(reader, asked), shown)
+            if held and held[0].candidacies:
+                await pages.show(
+                    "Looking into its newest requests",
+                    lambda reader: _trace(reader, asked, held[0]),
+                    lambda found: _looked_into(asked, found),
+                )
 
 
 def _ask(reader: Reader, asked: Seen) -> _Answer:
@@ -136,17 +151,22 @@ def _ask(reader: Reader, asked: Seen) -> _Answer:
     story = telling.item(reader, wanted, until_now=span.given_to == "now")
     period = Period(story.asked.since, story.asked.until)
     step = step_of(period.until - period.since)
+    by_segment = item_reach.by_segment(reader.item_segments(asked.item, period, asked.placement))
+    unknown = asked.segment and asked.segment not in {line.segment for line in by_segment}
+    series = reader.item_series(asked.item, period, asked.segment, asked.placement, step)
+    return _Answer(story, series, step, by_segment, reader.segments(_lately(reader, period)) if unknown else None)
+
+
+def _trace(reader: Reader, asked: Seen, told: ItemStory) -> _Traced:
+    lately = _lately(reader, Period(told.asked.since, told.asked.until))
     filters = RequestFilter(placement=asked.placement, item=asked.item, segment=asked.segment)
-    return _Answer(
-        story,
-        reader.item_series(asked.item, period, asked.segment, asked.placement, step),
-        step,
-        reader.requests(period, filters, EXAMPLES),
-        reader.segments(Period(period.before, period.until)),
-        item_reach.by_segment(reader.item_segments(asked.item, period, asked.placement)),
-        item_reach.need(reader.item_needs(asked.item, period, asked.segment, asked.placement, NEWEST), NEWEST),
-        reader.item_rules(asked.item, period, asked.segment, asked.placement, NEWEST),
-    )
+    where = (asked.item, lately, asked.segment, asked.placement, NEWEST)
+    need = item_reach.need(reader.item_needs(*where), NEWEST)
+    return _Traced(reader.requests(lately, filters, EXAMPLES), need, reader.item_rules(*where))
+
+
+def _lately(reader: Reader, period: Period) -> Period:
+    return item_reach.newest(reader.sealed_windows(period), period, AMONG)
 
 
 def step_of(length: timedelta) -> int:
@@ -192,18 +212,6 @@ def _shown(asked: Seen, found: _Answer) -> None:
         layout.section("By segment")
         lines = [_segment(asked, each) for each in found.by_segment]
         tables.small("segments", _SEGMENTS, lines)
-    if found.need:
-        layout.section("What it would need")
-        ui.label(found.need).mark("need")
-    if told.candidacies:
-        layout.section("Rules that touch it")
-        if found.rules:
-            tables.small("rules", _RULES, [_rule(row) for row in found.rules])
-            ui.label(
-                f"Moved or dropped: of its newest {NEWEST} requests with such a rule; at fault: where it was served."
-            ).classes("text-sm text-grey")
-        else:
-            ui.label("None, in that time.").classes("text-grey")
     if told.sources:
         layout.section("By source")
         rows = [
@@ -212,16 +220,32 @@ def _shown(asked: Seen, found: _Answer) -> None:
             for each in told.sources
         ]  # fmt: skip
         tables.small("sources", _SOURCES, rows)
+
+
+def _looked_into(asked: Seen, found: _Traced) -> None:
+    ui.label(f"Of the newest {AMONG:,} requests of that time:").classes("text-sm text-grey")
+    if found.need:
+        layout.section("What it would need")
+        ui.label(found.need).mark("need")
+    layout.section("Rules that touch it")
+    if found.rules:
+        tables.small("rules", _RULES, [_rule(row) for row in found.rules])
+        ui.label(
+            f"Moved or dropped: of its newest {NEWEST} requests with such a rule; at fault: where it was served."
+        ).classes("text-sm text-grey")
+    else:
+        ui.label("None.").classes("text-grey")
+    layout.section("Its newest requests")
     if found.requests:
-        layout.section("Its newest requests")
-        tables.small(
-            "requests", _REQUESTS, [{**in_short(row), "at": f"{row['at']:%Y-%m-%d %H:%M:%S}"} for row in found.requests]
-        )
-        fixed = {**asked.span.query, "item": asked.item, "placement": asked.placement, "segment": asked.segment}
-        ui.link("all of them", addresses.to("/requests", **fixed))
+        rows = [{**in_short(row), "at": f"{row['at']:%Y-%m-%d %H:%M:%S}"} for row in found.requests]
+        tables.small("requests", _REQUESTS, rows)
+    else:
+        ui.label("None.").classes("text-grey")
+    fixed = {**asked.span.query, "item": asked.item, "placement": asked.placement, "segment": asked.segment}
+    ui.link("all of them", addresses.to("/requests", **fixed))
 
 
-def _verdict(told: ItemStory, segments: Sequence[str]) -> None:
+def _verdict(told: ItemStory, segments: Sequence[str] | None) -> None:
     with states.card({True: "green", False: "red", None: "grey"}[told.healthy]):
         ui.label(told.verdict()).classes("text-lg font-bold").mark("verdict")
         if told.sealed_until is None:
@@ -234,7 +258,7 @@ def _verdict(told: ItemStory, segments: Sequence[str]) -> None:
             ui.label("The catalogue says it is not available.").classes("text-red-600")
         for sentence in told.sentences():
             ui.label(sentence)
-        if told.asked.segment and told.asked.segment not in segments:
+        if segments is not None:
             values = ", ".join(segments[:30]) or "none yet"
             ui.label(f"No outcomes are kept for {told.asked.segment!r}; there are {values}.").classes("text-red-600")
 
