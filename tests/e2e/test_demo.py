@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browser import browser
+
 RECTRACE = [sys.executable, "-m", "rectrace"]
 FREE_PORTS = ["--kafka-port", "0", "--clickhouse-port", "0", "--metrics-port", "0", "--console-port", "0"]
 
@@ -74,9 +76,10 @@ class Demo:
         raise AssertionError(f"{wanted!r} never came: {done.stdout} {done.stderr}")
 
 
-@pytest.fixture
-def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Demo]:
-    running = Demo(tmp_path, *getattr(request, "param", ()))
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One in which nearly all is filtered out for one country."""
+    running = Demo(tmp_path_factory.mktemp("demo"), "--rate", "30", "--fault", "filter_overdrop")
     yield running
     running.process.terminate()
     running.process.wait(60)
@@ -87,7 +90,6 @@ def children(pid: int) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
-@pytest.mark.parametrize("demo", [("--rate", "30", "--fault", "filter_overdrop")], indirect=True)
 def test_from_the_screen_to_the_story_of_one_item(demo: Demo) -> None:
     shown = demo.status()
     request_id, item, user = shown["request_id"], shown["item"], shown["user_id"]
@@ -118,6 +120,74 @@ def test_from_the_screen_to_the_story_of_one_item(demo: Demo) -> None:
     assert {rule["rule"] for rule in rules["rules"] if rule["slot_share"]} >= {"boost_new_season", "boost_house_brand"}
     assert sum(rule["excluded"] for rule in rules["rules"] if rule["rule"] == "recall_2417") > 0
     assert any(rule["against"].get("bury_low_rated") for rule in rules["rules"]), "buried before they are boosted"
+
+
+RULE = """
+id: no-knits-first
+owner: merchandising
+severity: info
+scope: item
+when: position = 1 and category = 'Knits'
+message: A knit is in the first place
+"""
+
+
+@pytest.mark.needs("chromium")
+def test_every_page_of_the_console(demo: Demo, tmp_path: Path) -> None:
+    """From an alert to the requests behind it, to whom it touches, to a rule about it, to trying a recommender."""
+    item = demo.status()["item"]
+    with browser(demo.console(), 1280) as (page, seen):
+
+        def shown(name: str, *texts: str) -> None:
+            for text in texts:
+                page.wait_for_selector(f"text={text}")
+            page.wait_for_selector("[role=status] .q-spinner", state="detached")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+            page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+
+        page.goto("/")
+        page.wait_for_selector("text=Sealed until")
+        page.wait_for_selector("a:has-text('ShortResponses')")  # the page looks again by itself
+        shown("live", "Where candidates go", "requests/s")
+        page.locator("a:has-text('ShortResponses')").first.click()
+        page.wait_for_url(re.compile(r"/alerts/[0-9a-f]+"))
+        shown("alert", "In its newest bad window", "Requests that show it")
+        page.goto("/alerts")
+        shown("alerts", "ShortResponses")
+
+        page.goto("/requests?status=short&segment=country%3DDE")
+        shown("requests")
+        page.locator("tbody a.id").first.click()
+        shown("request", "Where its candidates went", "All candidates")
+        page.click("text=compare it with another")
+        page.click("a:has-text('the nearest in time at its placement')")
+        shown("compare", "What else differs", "Reasons")
+        page.goto(f"/items/{item}")
+        shown("item", "By segment", "Rules that touch it", "all of them")
+
+        page.goto("/segments?metric=short")
+        shown("segments", "good events lost")
+        page.click("text=What is different about the short ones?")
+        shown("different", "country=DE")
+        page.goto("/experiments/ranker")
+        shown("experiment", "control")
+
+        page.goto("/rules/new")
+        page.locator(".cm-content").fill(RULE.strip())
+        page.click("text=Preview on the last hour")
+        shown("rule", "Hits ")
+        page.click("button:has-text('Publish')")
+        page.fill("[aria-label='Why (is kept with the rule)']", "knits look odd there")
+        page.locator("[role=dialog] button:has-text('Publish')").click()
+        shown("published", "no-knits-first is published", "read back")
+        page.goto("/rules/no-knits-first")
+        shown("history", "knits look odd there")
+
+        page.goto("/playground")
+        shown("playground", "Similar items", "New arrivals")
+        page.goto(f"/playground/similar-items?user={demo.status()['user_id']}&item={item}&ask=1")
+        shown("asked", "of 12 slots", "all that is known of it")
+    assert (seen.outside, seen.wrong) == ([], [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

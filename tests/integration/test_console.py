@@ -141,7 +141,7 @@ def test_one_request(settings: Settings) -> None:
         assert [(row["kind"], row["item"]) for row in rows(user, "table-interactions")] == [("click", "g1")]
         (violation,) = rows(user, "table-violations")
         assert (violation["rule"], violation["item"], violation["position"]) == ("knit", "g1", 1)
-        assert violation["rule_href"] == "/requests?rule=knit&from=now-1h"
+        assert violation["rule_href"] == "/rules/knit"
         assert "category = knit" in violation["values"]
         (chart,) = user.find(kind=ui.echart).elements
         links = chart.options["series"][0]["links"]

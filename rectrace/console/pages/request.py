@@ -284,5 +284,5 @@ def _span(line: StageLine) -> tuple[float, float]:
 
 def _violation(row: Mapping[str, Any]) -> dict[str, Any]:
     values = ", ".join(f"{name} = {value}" for name, value in sorted(row["values"].items()))
-    href = addresses.to("/requests", rule=row["rule"], from_="now-1h")
+    href = addresses.to("/rules", row["rule"])
     return {**row, "values": values, "at": moment(row["at"]), "position": row["position"] or None, "rule_href": href}
