@@ -14,7 +14,6 @@ import os
 import sys
 import tempfile
 import time
-import urllib.request
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -28,6 +27,7 @@ from benchmarks.day import ALL, day
 from rectrace import settings
 from rectrace.local.clickhouse import start_clickhouse
 from rectrace.local.ports import LOOPBACK, free_port
+from rectrace.local.probes import http_answers
 from rectrace.local.processes import start
 from schemas.parts import WINDOW_S
 from tests.support.chromium import program
@@ -56,7 +56,7 @@ def main() -> None:
             env = {**os.environ, "RECTRACE_DATABASE": where.database}
             child = start("the console", command, Path(at, "console.log"), env)
             try:
-                child.wait_ready(lambda: _answers(port), 60)
+                child.wait_ready(lambda: http_answers(f"http://{LOOPBACK}:{port}/ready"), 60)
                 visit(f"http://{LOOPBACK}:{port}", pages, options.times)
             finally:
                 child.stop()
@@ -127,14 +127,6 @@ def _seconds(page: Page, address: str) -> tuple[float, float]:
     if failed := [text for text in page.locator("[role=alert]").all_inner_texts() if FAILED in text]:
         raise AssertionError(f"{address}: {failed}")
     return first, whole
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 if __name__ == "__main__":

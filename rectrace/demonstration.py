@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import msgspec
@@ -27,6 +26,7 @@ from rectrace.demo.world import EXPERIMENTS
 from rectrace.live_numbers import Numbers, Scrape
 from rectrace.local.errors import LocalError, PortInUse
 from rectrace.local.ports import LOOPBACK, claim, free_port
+from rectrace.local.probes import http_answers
 from rectrace.local.processes import Child, start
 from rectrace.local.stack import LocalStack, stop_signals
 from rectrace.terminal import share
@@ -136,13 +136,13 @@ def _running(options: Options) -> Iterator[_Parts]:
         console = _console(pages, stack, env)
         console_url = f"http://127.0.0.1:{pages}" if pages else ""
         try:
-            worker.wait_ready(lambda: _answers(f"{metrics}/ready"), READY_WITHIN)
+            worker.wait_ready(lambda: http_answers(f"{metrics}/ready"), READY_WITHIN)
             say(f"worker ready, metrics on {metrics}/metrics; starting the recommender")
             command = [*_publish(options, stack, status), "--serve", recommender]
             publisher = start("the demo recommender", command, stack.log_dir / "demo.log", env)
             try:
                 if console:
-                    console.wait_ready(lambda: _answers(f"{console_url}/ready"), READY_WITHIN)
+                    console.wait_ready(lambda: http_answers(f"{console_url}/ready"), READY_WITHIN)
                     say(f"console on {console_url}")
                     desktop.show(console_url, options.open_console)
                 yield _Parts(stack, worker, publisher, f"{metrics}/metrics", status, console, console_url)
@@ -268,11 +268,3 @@ def _scrape(url: str) -> Scrape | None:
             return live_numbers.read(answer.read().decode(), time.monotonic())
     except OSError:
         return None
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=1) as answer:  # noqa: S310 - our own loopback address
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False

@@ -290,16 +290,10 @@ class _Reading(YamlReading):
 
     def recommender(self, node: yaml.Node) -> Recommender | None:
         """The recommender of a node, or None and its problems."""
-        if not isinstance(node, yaml.MappingNode):
-            self.say("", "", "expected a recommender: id, name, target, result, url", self.mark(node))
-            return None
-        marks: dict[Path, Mark] = {}
         before = len(self.problems)
-        try:
-            data = self.data(node, (), marks)
-        except RecursionError:
-            self.say("", "", "nested too deeply", self.mark(node))
+        if (entry := self.entry(node, "a recommender: id, name, target, result, url")) is None:
             return None
+        data, marks = entry
         name = data["id"] if isinstance(data.get("id"), str) else ""
         place = Place(self.file, marks)
         self.problems[before:] = [replace(each, rule=name) for each in self.problems[before:]]

@@ -44,16 +44,10 @@ class _Reading(YamlReading):
 
     def rule(self, node: yaml.Node) -> Rule | None:
         """The rule of a node, or None and its problems."""
-        if not isinstance(node, yaml.MappingNode):
-            self.say("", "", "expected a rule: id, owner, scope, when, message", self.mark(node))
-            return None
-        marks: dict[Path, Mark] = {}
         before = len(self.problems)
-        try:
-            data = self.data(node, (), marks)
-        except RecursionError:
-            self.say("", "", "nested too deeply", self.mark(node))
+        if (entry := self.entry(node, "a rule: id, owner, scope, when, message")) is None:
             return None
+        data, marks = entry
         name = data.get("id") if isinstance(data.get("id"), str) else ""
         place = Place(self.file, marks, self._when(node))
         if len(self.problems) > before:

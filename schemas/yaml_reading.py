@@ -58,6 +58,18 @@ class YamlReading:
         except RecursionError:
             self.say("", "", "nested too deeply", Mark(1, 1))
 
+    def entry(self, node: yaml.Node, expected: str) -> tuple[dict[str, Any], dict[Path, Mark]] | None:
+        """An entry as plain data, and where its parts stand; None, and a problem, if it is none. expected: in words."""
+        if not isinstance(node, yaml.MappingNode):
+            self.say("", "", f"expected {expected}", self.mark(node))
+            return None
+        marks: dict[Path, Mark] = {}
+        try:
+            return self.data(node, (), marks), marks
+        except RecursionError:
+            self.say("", "", "nested too deeply", self.mark(node))
+            return None
+
     def data(self, node: yaml.Node, path: Path, marks: dict[Path, Mark]) -> Any:
         """A node as plain data; where its parts stand is added to `marks`. Raises RecursionError."""
         self._left -= 1

@@ -139,12 +139,14 @@ OUTCOMES: Final = ("acted on", "ignored", "open", "told nobody", "not known")
 
 def tally(
     incidents: Iterable[Incident], silences: Sequence[Silence] | None, now: datetime
-) -> dict[str, dict[str, int]]:
-    """By alert name, how often it fired and what became of it; the one that fired most first."""
-    counts: dict[str, dict[str, int]] = {}
+) -> dict[tuple[str, str], dict[str, int]]:
+    """By alert, and by the rule that it is about (else empty), how often it fired and what became of it; the one that
+    fired most first."""
+    counts: dict[tuple[str, str], dict[str, int]] = {}
     for incident in incidents:
         if incident.status != "pending":
-            of = counts.setdefault(incident.alert, dict.fromkeys(("fired", *OUTCOMES), 0))
+            key = incident.alert, incident.labels.get("rule", "")
+            of = counts.setdefault(key, dict.fromkeys(("fired", *OUTCOMES), 0))
             of["fired"] += 1
             of[outcome(incident, silences, now)] += 1
     return dict(sorted(counts.items(), key=lambda each: (-each[1]["fired"], each[0])))

@@ -7,7 +7,8 @@ from typing import Final
 from nicegui import ui
 from starlette.requests import Request
 
-from rectrace.console import addresses
+from rectrace.console import addresses, states
+from rectrace.console.addresses import BadAddress
 
 NAVIGATION: Final = {
     "Live": "/", "Requests": "/requests", "Items": "/items", "Segments": "/segments", "Experiments": "/experiments",
@@ -35,7 +36,7 @@ a.id { text-decoration: underline; text-underline-offset: 2px; color: inherit; }
 
 @contextmanager
 def page(request: Request, title: str, at: str = "") -> Iterator[None]:
-    """A page with this title; at: its entry of the navigation."""
+    """A page with this title; at: its entry of the navigation. What is wrong with its address is said in its place."""
     ui.page_title(f"{title} · rectrace")
     ui.add_head_html(_HEAD)
     ui.colors(primary="#2f6f8f")
@@ -54,7 +55,10 @@ def page(request: Request, title: str, at: str = "") -> Iterator[None]:
         )
     with ui.column().classes("w-full max-w-screen-xl mx-auto p-2 sm:p-4 gap-4"):
         ui.label(title).classes("text-xl font-bold break-all").props('role="heading" aria-level="1"')
-        yield
+        try:
+            yield
+        except BadAddress as error:
+            states.nothing(str(error))
 
 
 def section(title: str) -> None:

@@ -2,13 +2,13 @@
 
 import re
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rectrace.local.ports import LOOPBACK, free_port
+from rectrace.local.probes import http_answers
 from rectrace.local.processes import start
 from sinks.clickhouse.client import connect
 from tests.support import changes
@@ -30,20 +30,12 @@ def console(clickhouse: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         changes.create(client, name)
         child = start("the console", command, tmp_path_factory.mktemp("console") / "log", {"RECTRACE_DATABASE": name})
         try:
-            child.wait_ready(lambda: _answers(port), 90)
+            child.wait_ready(lambda: http_answers(f"http://{LOOPBACK}:{port}/ready"), 90)
             yield f"http://{LOOPBACK}:{port}"
             assert not child.tail().count("Traceback"), child.tail()
         finally:
             child.stop()
             client.command(f"DROP DATABASE {name} SYNC")
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/ready", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -187,6 +187,14 @@ def test_every_page_of_the_console(demo: Demo, tmp_path: Path) -> None:
         shown("playground", "Similar items", "New arrivals")
         page.goto(f"/playground/similar-items?user={demo.status()['user_id']}&item={item}&ask=1")
         shown("asked", "of 12 slots", "all that is known of it")
+
+        page.set_viewport_size({"width": 390, "height": 844})
+        for address in ("/", "/alerts", "/compare", "/segments", "/experiments/ranker", "/rules", "/rules/new",
+                        "/rules/no-knits-first", "/playground", "/playground?placement=home"):  # fmt: skip
+            page.goto(address)
+            page.wait_for_selector("[role=heading]")
+            page.wait_for_selector("[role=status] .q-spinner", state="detached")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
     assert (seen.outside, seen.wrong) == ([], [])
 
 

@@ -108,10 +108,12 @@ def test_how_often_and_whether_anybody_acted() -> None:
     pending = incident(AlertState("NoResponse", {}, "page", "pending", T, [(T, "b")]))
     short = incident(AlertState("ShortResponses", {"placement": "home"}, "page", "firing", T, [(T, "b")], told=True))
     of_empty = silence(Matcher("alertname", "EmptyResponses"))
-    told = alert_story.tally([pending, short, incident(ended=60), incident()], [of_empty], NOW)
-    assert [(name, counts["fired"], counts["acted on"], counts["open"]) for name, counts in told.items()] == [
-        ("EmptyResponses", 2, 2, 0),
-        ("ShortResponses", 1, 0, 1),
+    of_rule = incident(AlertState("RuleViolated", {"rule": "knit"}, "page", "firing", T, [(T, "b")], told=True))
+    told = alert_story.tally([pending, short, incident(ended=60), incident(), of_rule], [of_empty], NOW)
+    assert [(*key, counts["fired"], counts["acted on"], counts["open"]) for key, counts in told.items()] == [
+        ("EmptyResponses", "", 2, 2, 0),
+        ("RuleViolated", "knit", 1, 0, 1),
+        ("ShortResponses", "", 1, 0, 1),
     ]
     for counts in told.values():
         assert counts["fired"] == sum(counts[name] for name in alert_story.OUTCOMES)

@@ -64,12 +64,8 @@ def register(pages: states.Pages) -> None:
     async def one(request: Request, fingerprint: str) -> None:
         with layout.page(request, "Alert", "Alerts"):
             now = datetime.now(UTC)
-            try:
-                span = addresses.span(request.query_params, now, DEFAULT_FROM)
-                began = _began(request.query_params)
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            span = addresses.span(request.query_params, now, DEFAULT_FROM)
+            began = _began(request.query_params)
 
             def question(reader: Reader) -> _Answer:
                 found = alerts.find(reader, pages.settings, silences, span, fingerprint)

@@ -41,6 +41,7 @@ _COLUMNS: Final = (
 )
 _TALLY: Final = (
     Column("alert", "alert", linked=True),
+    Column("rule", "rule", linked=True),
     Column("fired", "fired", digits=0),
     *(Column(name, name, digits=0) for name in alert_story.OUTCOMES),
 )
@@ -99,11 +100,7 @@ def register(pages: states.Pages) -> None:
     async def alerts(request: Request) -> None:
         with layout.page(request, "Alerts", "Alerts"):
             now = datetime.now(UTC)
-            try:
-                asked = Asked.of(request.query_params, now)
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Asked.of(request.query_params, now)
             times.chooser(asked.span, asked.at, times.LONGER)
             _form(asked)
             await pages.show(
@@ -179,7 +176,14 @@ def _shown(asked: Asked, found: Found, now: datetime) -> None:
         layout.section("How often, and whether anybody acted")
         remembered(found)
         here = [
-            {"alert": name, "alert_href": replace(asked, alert=name).address, **counts} for name, counts in told.items()
+            {
+                "alert": name,
+                "alert_href": replace(asked, alert=name).address,
+                "rule": rule,
+                "rule_href": addresses.to("/rules", rule) if rule else "",
+                **counts,
+            }
+            for (name, rule), counts in told.items()
         ]
         tables.small("tally", _TALLY, here)
 

@@ -106,11 +106,7 @@ def register(pages: states.Pages) -> None:
     async def experiments(request: Request) -> None:
         with layout.page(request, "Experiments", "Experiments"):
             now = datetime.now(UTC)
-            try:
-                asked = Asked.of("", request.query_params, now)
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Asked.of("", request.query_params, now)
             times.chooser(asked.span, asked.at)
             await pages.show(
                 "Looking for experiments",
@@ -122,11 +118,7 @@ def register(pages: states.Pages) -> None:
     async def one(request: Request, name: str) -> None:
         with layout.page(request, f"Experiment {name}", "Experiments"):
             now = datetime.now(UTC)
-            try:
-                asked = Asked.of(name, request.query_params, now)
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Asked.of(name, request.query_params, now)
             times.chooser(asked.span, asked.at)
             _form(asked)
             held: list[_Arms] = []

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from rectrace import item_reach, telling
 from rectrace.console import addresses, charts, layout, states, tables, times
-from rectrace.console.addresses import BadAddress, Span
+from rectrace.console.addresses import Span
 from rectrace.console.pages.requests import in_short
 from rectrace.console.tables import Column, View
 from rectrace.item_reach import SegmentLine
@@ -123,11 +123,7 @@ def register(pages: states.Pages) -> None:
     @ui.page("/items/{item:path}")
     async def one(request: Request, item: str) -> None:
         with layout.page(request, f"Why is {item} not shown?", "Items"):
-            try:
-                asked = Seen.of(item, request.query_params, datetime.now(UTC))
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Seen.of(item, request.query_params, datetime.now(UTC))
             times.chooser(asked.span, asked.at)
             _form(asked, pages.settings.outcomes.segments)
             held: list[ItemStory] = []

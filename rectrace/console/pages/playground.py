@@ -9,7 +9,6 @@ from nicegui import ui
 from starlette.requests import Request
 
 from rectrace.console import addresses, layout, products, slates, states
-from rectrace.console.addresses import BadAddress
 from rectrace.console.pages import request as requests
 from rectrace.console.products import Product
 from rectrace.console.recommending import Outcome, Question, Recommenders
@@ -40,11 +39,7 @@ def register(pages: states.Pages) -> None:
             if not placement:
                 await _browse(registry, asking)
                 return
-            try:
-                asked = AskedPlacement.of(registry, request.query_params)
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = AskedPlacement.of(registry, request.query_params)
             await _Placement(asked, asking, pages.settings.pipeline.slow).show()
 
     @ui.page("/playground/{recommender}")
@@ -58,11 +53,7 @@ def register(pages: states.Pages) -> None:
                 states.nothing(f"There is no recommender {recommender!r}.", f"There are {known}.")
                 return
             ui.label(found.name).classes("text-lg")
-            try:
-                asked = Asked.of(registry, found, request.query_params)
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Asked.of(registry, found, request.query_params)
             await _Trial(asked, registry, asking, pages).show()
 
 

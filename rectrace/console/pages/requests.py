@@ -78,11 +78,7 @@ def register(pages: states.Pages) -> None:
     @ui.page("/requests")
     async def requests(request: Request) -> None:
         with layout.page(request, "Requests", "Requests"):
-            try:
-                asked = Asked.of(request.query_params, datetime.now(UTC))
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Asked.of(request.query_params, datetime.now(UTC))
             times.chooser(asked.span, asked.at)
             _form(asked)
             period = Period(asked.span.since, asked.span.until)

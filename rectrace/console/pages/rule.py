@@ -12,7 +12,7 @@ from starlette.requests import Request
 from rectrace import rule_effects, rule_publishing, rule_words
 from rectrace.console import access, addresses, charts, layout, rule_views, states, tables, times
 from rectrace.console.access import Person
-from rectrace.console.addresses import BadAddress, Span
+from rectrace.console.addresses import Span
 from rectrace.console.pages import rules
 from rectrace.console.pages.item import step_of
 from rectrace.console.tables import Column, View
@@ -74,11 +74,7 @@ def register(pages: states.Pages) -> None:
     @ui.page("/rules/{rule_id}")
     async def one(request: Request, rule_id: str) -> None:
         with layout.page(request, f"Rule {rule_id}", "Rules"):
-            try:
-                span = addresses.span(request.query_params, datetime.now(UTC))
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            span = addresses.span(request.query_params, datetime.now(UTC))
             asked = Asked(rule_id, span, View.of(request.query_params))
             times.chooser(asked.span, asked.at)
             who = access.person(request)

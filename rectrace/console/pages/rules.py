@@ -66,11 +66,7 @@ def register(pages: states.Pages) -> None:
     @ui.page("/rules")
     async def rules(request: Request) -> None:
         with layout.page(request, "Rules", "Rules"):
-            try:
-                asked = Listed.of(request.query_params, datetime.now(UTC))
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Listed.of(request.query_params, datetime.now(UTC))
             times.chooser(asked.span, asked.at)
             with ui.row().classes("w-full items-center gap-x-4 gap-y-1"):
                 ui.button("New rule", icon="add", on_click=lambda: ui.navigate.to("/rules/new")).props("dense no-caps")

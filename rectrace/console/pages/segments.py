@@ -108,11 +108,7 @@ def register(pages: states.Pages) -> None:
     async def segments(request: Request) -> None:
         with layout.page(request, "Segments", "Segments"):
             now = datetime.now(UTC)
-            try:
-                asked = Asked.of(request.query_params, now)
-            except BadAddress as error:
-                states.nothing(str(error))
-                return
+            asked = Asked.of(request.query_params, now)
             times.chooser(asked.span, asked.at)
             _form(asked)
 
