@@ -198,24 +198,16 @@ def test_every_page_of_the_console(demo: Demo, tmp_path: Path) -> None:
     assert (seen.outside, seen.wrong) == ([], [])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    demo = Demo(tmp_path, "--rate", "20")
+@pytest.mark.parametrize(("number", "console"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_stops_cleanly_with_and_without_the_console(tmp_path: Path, number: signal.Signals, console: bool) -> None:
+    demo = Demo(tmp_path, "--rate", "20", *([] if console else ["--no-console"]))
     demo.status()
     started = children(demo.process.pid)
-    assert len(started) == 5
+    assert len(started) == 4 + console
     demo.process.send_signal(number)
     assert demo.process.wait(40) == 0
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
-
-
-def test_without_the_console(tmp_path: Path) -> None:
-    demo = Demo(tmp_path, "--rate", "20", "--no-console")
-    demo.status()
-    assert len(children(demo.process.pid)) == 4
-    demo.process.terminate()
-    assert demo.process.wait(40) == 0
-    assert "console on" not in demo.text()
+    assert ("console on" in demo.text()) is console
 
 
 def test_an_unknown_fault_names_the_nearest() -> None:

@@ -53,7 +53,7 @@ def told(client: Client, world: World, database: str) -> Told:
 
 
 # The others take minutes of traffic and tell the same of the code.
-SHORT = ("source_empty", "filter_overdrop", "stage_timeout", "scorer_constant", "boost_storm", "traffic_spike", "")
+SHORT = ("source_empty", "filter_overdrop", "stage_timeout", "")
 
 
 def some(names: Iterable[str]) -> list[ParameterSet]:

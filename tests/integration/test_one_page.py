@@ -77,7 +77,9 @@ def bench(clickhouse: str, database: str) -> Iterator[Bench]:
     ("wrong", "page", "rules"),
     [
         (Wrong(empty=0.6), "EmptyResponses placement=home", {"empty-response"}),
-        (Wrong(no_response=0.6), "NoResponse placement=home", {"no-response"}),
+        pytest.param(
+            Wrong(no_response=0.6), "NoResponse placement=home", {"no-response"}, marks=pytest.mark.long
+        ),
         (
             Wrong(ranker_timeout=0.6),
             "StageFailing placement=home stage=scoring component=ranker",
@@ -88,13 +90,14 @@ def bench(clickhouse: str, database: str) -> Iterator[Bench]:
             "SourceEmpty placement=home stage=retrieval component=popular",
             {"source-dead"},
         ),
-        (
+        pytest.param(
             Wrong(ann_silent=1.0),
             "ComponentSilent placement=home stage=retrieval component=ann",
             {"missing-stage"},
+            marks=pytest.mark.long,
         ),
         (Wrong(constant=0.6), "ScoresDegenerate placement=home stage=scoring component=ranker", {"score-constant"}),
-        (Wrong(slow_ms=2_000), "LatencyHigh placement=home", {"slow-total"}),
+        pytest.param(Wrong(slow_ms=2_000), "LatencyHigh placement=home", {"slow-total"}, marks=pytest.mark.long),
     ],
     ids=lambda each: each.split()[0] if isinstance(each, str) else "",
 )  # fmt: skip

@@ -25,3 +25,5 @@ KAFKA: tuple[Schedule, ...] = (
     deaths.two_workers_in_turn,
     deaths.frozen_worker_comes_back,
 )
+# What runs on Apache Kafka, too, need not run on both where it is to be short.
+SHORT_TANSU: tuple[Schedule, ...] = tuple(each for each in TANSU if each not in KAFKA)
