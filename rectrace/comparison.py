@@ -122,8 +122,7 @@ def _pair(item: str, left: Candidate | None, right: Candidate | None) -> ItemPai
 
 
 def _slate(story: Story) -> list[str]:
-    served = [each for each in story.candidates if each.position]
-    return [each.item for each in sorted(served, key=lambda each: each.position)]
+    return [each.item for each in story.slate]
 
 
 def _order(pair: ItemPair) -> tuple[Any, ...]:

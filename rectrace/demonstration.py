@@ -121,8 +121,9 @@ def _running(options: Options) -> Iterator[_Parts]:
         say(f"Kafka on {stack.kafka}, ClickHouse on {stack.clickhouse}; logs in {stack.log_dir}")
         port = claim(options.metrics_port, "--metrics-port")
         pages = None if options.console_port is None else claim(options.console_port, "--console-port")
-        if pages is not None:
-            env.setdefault("RECTRACE_ALERTS__CONSOLE", f"http://{LOOPBACK}:{pages}")
+        console_url = f"http://{LOOPBACK}:{pages}" if pages else ""
+        if console_url:
+            env.setdefault("RECTRACE_ALERTS__CONSOLE", console_url)
         prepared = settings.load(kafka=stack.kafka, clickhouse=stack.clickhouse)
         migrate(wiring.clickhouse(prepared), wiring.layout(prepared))
         create_topics(prepared, PARTITIONS)
@@ -134,7 +135,6 @@ def _running(options: Options) -> Iterator[_Parts]:
         worker = start("the worker", command, stack.log_dir / "worker.log", env)
         metrics = f"http://127.0.0.1:{port}"
         console = _console(pages, stack, env)
-        console_url = f"http://127.0.0.1:{pages}" if pages else ""
         try:
             worker.wait_ready(lambda: http_answers(f"{metrics}/ready"), READY_WITHIN)
             say(f"worker ready, metrics on {metrics}/metrics; starting the recommender")

@@ -181,6 +181,11 @@ class Story:
     sources: list[SourceLine]
     candidates: list[Candidate]
 
+    @property
+    def slate(self) -> list[Candidate]:
+        """What was served, by position."""
+        return sorted((each for each in self.candidates if each.position), key=lambda each: each.position)
+
     def candidate(self, item: str) -> Candidate | None:
         """The story of one item, if it was a candidate."""
         return next((candidate for candidate in self.candidates if candidate.item == item), None)

@@ -30,6 +30,11 @@ class Span:
     default: str = DEFAULT_FROM  # `from` where none is given
 
     @property
+    def until_now(self) -> bool:
+        """Whether it ends at the present, wherever that is."""
+        return self.given_to == "now"
+
+    @property
     def query(self) -> dict[str, str]:
         """As it was given, without what is so anyhow."""
         told = {"from": self.given_from, "to": self.given_to}

@@ -114,7 +114,7 @@ def ask(reader: Reader, placement: str) -> Live | None:
         segments=worse(reader.ask("live_segments", worst)),
         rules=violated(reader.ask("live_rules", asked)),
         firing=[each for each in firing if not placement or each.labels.get("placement", placement) == placement],
-        evaluated=max((when(each.window + WINDOW_S) for each in evaluated), default=None),
+        evaluated=incidents.evaluated(evaluated),
     )
 
 

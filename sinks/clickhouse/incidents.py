@@ -1,16 +1,26 @@
 """What the alert engine has kept, as people look at it: by time, and one alert by its fingerprint. Reads only."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import msgspec
 
 from schemas.alerts import CHAINS, AlertState, Change, Evaluation
+from schemas.parts import WINDOW_S
 from sinks.clickhouse.alerts import evaluation_of
 from sinks.clickhouse.reader import Period, Reader
+from sinks.clickhouse.rows import when
 
 
 def newest(reader: Reader) -> list[Evaluation]:
     """The last evaluation of each chain; a chain that has none is left out."""
     found = [(chain, reader.ask("alert_latest", {"chain": chain})) for chain in CHAINS]
     return [evaluation_of(chain, list(rows[0].values())) for chain, rows in found if rows]
+
+
+def evaluated(found: Sequence[Evaluation]) -> datetime | None:
+    """The end of the newest window among them; None: there is none."""
+    return max((when(each.window + WINDOW_S) for each in found), default=None)
 
 
 def changed(reader: Reader, period: Period, limit: int, fingerprint: str = "") -> list[Evaluation]:

@@ -15,8 +15,6 @@ from rectrace.console.addresses import BadAddress, Span
 from rectrace.console.tables import Column, View
 from rectrace.settings import Settings
 from rectrace.terminal import labels
-from schemas.alerts import Evaluation
-from schemas.parts import WINDOW_S
 from sinks.clickhouse import incidents
 from sinks.clickhouse.reader import Period, Reader
 from sinks.silences import RETENTION_DAYS, Kept, Silence, Silences
@@ -123,15 +121,10 @@ def find(reader: Reader, settings: Settings, silences: Silences, span: Span, fin
     of_all = alert_list.incidents(changed, newest, links)
     return Found(
         [each for each in of_all if each.began < span.until and fingerprint in ("", each.fingerprint)],
-        _evaluated(newest),
+        incidents.evaluated(newest),
         silences.read() if silences else None,
         len(changed) == MOST,
     )
-
-
-def _evaluated(newest: Sequence[Evaluation]) -> datetime | None:
-    ends = [datetime.fromtimestamp(each.window + WINDOW_S, UTC) for each in newest]
-    return max(ends, default=None)
 
 
 def to_alert(fingerprint: str, began: datetime | None = None) -> str:

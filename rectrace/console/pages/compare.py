@@ -152,7 +152,7 @@ def _slate(side: str, story: Story) -> None:
             "text-xs text-grey"
         )
         ui.label(story.headline())
-        for each in sorted((each for each in story.candidates if each.position), key=lambda each: each.position):
+        for each in story.slate:
             with ui.row().classes("gap-2 no-wrap items-baseline text-sm"):
                 ui.label(f"{each.position}").classes("w-5 text-right font-bold shrink-0")
                 ui.label(each.name).classes("break-words")

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from rectrace import slicing_asked
 from rectrace.console import addresses, layout, states, tables, times
 from rectrace.console.addresses import BadAddress, Span
-from rectrace.console.pages.segments import source
+from rectrace.console.pages.segments import settled, source
 from rectrace.console.tables import Column, View
 from rectrace.different import FEW, Difference, Differences, Q, differences, sentence
 from sinks.clickhouse import chosen
@@ -110,9 +110,7 @@ def register(pages: states.Pages) -> None:
 
             def question(reader: Reader) -> _Answer:
                 where = source(pages, reader, now)
-                span = slicing_asked.settled(
-                    where, asked.span.since, asked.span.until, until_now=asked.span.given_to == "now"
-                )
+                span = settled(where, asked.span)
                 held, _ = slicing_asked.kept(span.times, where.whole_since)
                 if held is None:
                     return _Answer(None, span.sealed, 0, 0, differences(0, 0, [], {}))

@@ -14,7 +14,7 @@ from rectrace.changed_metrics import Metric
 from rectrace.changed_story import value as in_unit
 from rectrace.console import addresses, layout, states, tables, times
 from rectrace.console.addresses import BadAddress, Span
-from rectrace.console.pages.segments import said, source
+from rectrace.console.pages.segments import said, settled, source
 from rectrace.console.tables import Column, View
 from rectrace.experiment_story import CONTROL, Comparison, Split, by_chance, comparisons, control_of, judged, split
 from rectrace.slicing import FAMILY, FEW, METRICS, SEALED, TRACED, slices
@@ -145,7 +145,7 @@ def register(pages: states.Pages) -> None:
 
 def _ask(pages: states.Pages, reader: Reader, asked: Asked, now: datetime) -> _Arms:
     where = source(pages, reader, now)
-    span = slicing_asked.settled(where, asked.span.since, asked.span.until, until_now=asked.span.given_to == "now")
+    span = settled(where, asked.span)
     rows = Slices(reader, where.database, span.times, Within(asked.placement)).sealed("segment")
     seen = [each.removeprefix(EXPERIMENT) for each in names(rows) if each.startswith(EXPERIMENT)]
     requests = {

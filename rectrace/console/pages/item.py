@@ -144,7 +144,7 @@ def register(pages: states.Pages) -> None:
 def _ask(reader: Reader, asked: Seen) -> _Answer:
     span = asked.span
     wanted = Asked(asked.item, asked.segment, asked.placement, span.since, span.until)
-    story = telling.item(reader, wanted, until_now=span.given_to == "now")
+    story = telling.item(reader, wanted, until_now=span.until_now)
     period = Period(story.asked.since, story.asked.until)
     step = step_of(period.until - period.since)
     by_segment = item_reach.by_segment(reader.item_segments(asked.item, period, asked.placement))

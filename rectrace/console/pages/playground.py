@@ -180,6 +180,16 @@ def _problem(each: Input, text: str) -> str | None:
     return None
 
 
+def _questions(asked: Asked | AskedPlacement) -> list[Question]:
+    """What is to be asked now; none where nobody asks yet, or where it cannot be asked so, which the page says."""
+    ui.label(NOTE).classes("text-sm text-grey")
+    try:
+        return asked.questions() if asked.ask else []
+    except InputError as error:
+        states.nothing(str(error))
+        return []
+
+
 def _default(each: Input) -> str:
     if each.default is None:
         return ""
@@ -206,15 +216,9 @@ class _Trial:
             if first.placement:
                 link = addresses.to("/playground", placement=first.placement)
                 ui.link(f"all of {first.placement} for one user", link)
-        ui.label(NOTE).classes("text-sm text-grey")
-        if not self._asked.ask:
-            return
-        try:
-            questions = self._asked.questions()
-        except InputError as error:
-            states.nothing(str(error))
-            return
-        await self._answers(questions)
+        questions = _questions(self._asked)
+        if questions:
+            await self._answers(questions)
 
     def _submit(self, texts: dict[str, str]) -> None:
         ui.navigate.to(replace(self._asked, texts=texts, ask=True).address)
@@ -351,19 +355,12 @@ class _Placement:
         ui.label(f"What {self._asked.placement} shows: {named}.").classes("text-grey")
         form = _Form(self._asked.inputs, self._asked.texts, self._submit)
         ui.button("Ask all", icon="play_arrow", on_click=form.submit).props("dense no-caps").mark("submit")
-        ui.label(NOTE).classes("text-sm text-grey")
-        if not self._asked.ask:
-            return
-        try:
-            questions = self._asked.questions()
-        except InputError as error:
-            states.nothing(str(error))
-            return
+        questions = _questions(self._asked)
         places = [ui.column().classes("w-full gap-2").mark(f"carousel-{each.recommender.id}") for each in questions]
         for question, place in zip(questions, places, strict=True):
             with place:
                 states.waiting(f"Asking {question.recommender.name} …")
-        if await _browser():
+        if questions and await _browser():
             await asyncio.gather(*(self._one(*each) for each in zip(questions, places, strict=True)))
 
     async def _one(self, question: Question, place: ui.column) -> None:

@@ -113,9 +113,8 @@ class _Page:
         if told.n_served:
             layout.section("What was served")
             with ui.element("div").classes(products.GRID):
-                for candidate in told.candidates:
-                    if candidate.position:
-                        _card(candidate, self._answer.told.catalog.get(candidate.item, {}), self._item(candidate.item))
+                for candidate in told.slate:
+                    _card(candidate, self._answer.told.catalog.get(candidate.item, {}), self._item(candidate.item))
         _way(told)
         _ends(told)
         self._tables()

@@ -207,10 +207,7 @@ class _Page:
             answer = await self._pages.ask(doing, question)
         except states.Failed as error:
             answer, shown = str(error), rule_views.problem
-        if not place.is_deleted:
-            place.clear()
-            with place:
-                shown(answer)
+        _fill(place, lambda: shown(answer))
 
     def _place(self, rule: Rule) -> ui.column:
         """Where the next answer about a rule goes; what was asked for before is not wanted any more."""
@@ -253,10 +250,7 @@ class _Page:
                 )
         except states.Failed as error:
             answer, shown = str(error), rule_views.problem
-        if not place.is_deleted:
-            place.clear()
-            with place:
-                shown(answer)
+        _fill(place, lambda: shown(answer))
 
     async def _publish(self, rule: Rule) -> None:
         topic = self._pages.settings.topics.rules
@@ -301,3 +295,11 @@ class _Page:
     async def _now(self, rule: Rule) -> dict[str, Any] | None:
         rows = await self._pages.ask("reading the rules", lambda reader: reader.rules(datetime.now(UTC)))
         return next((row for row in rows if row["id"] == rule.id), None)
+
+
+def _fill(place: ui.column, shown: Callable[[], object]) -> None:
+    """Show it in place of what is there, unless the person has gone elsewhere."""
+    if not place.is_deleted:
+        place.clear()
+        with place:
+            shown()

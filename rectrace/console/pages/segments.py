@@ -101,6 +101,11 @@ def source(pages: states.Pages, reader: Reader, now: datetime) -> Source:
     return Source(reader, pages.settings.database, now - timedelta(seconds=pages.settings.retention.all))
 
 
+def settled(where: Source, span: Span) -> slicing_asked.Span:
+    """The time of a view, where it can be compared."""
+    return slicing_asked.settled(where, span.since, span.until, until_now=span.until_now)
+
+
 def register(pages: states.Pages) -> None:
     """`/segments?...`"""
 
@@ -114,9 +119,7 @@ def register(pages: states.Pages) -> None:
 
             def question(reader: Reader) -> Looked:
                 where = source(pages, reader, now)
-                span = slicing_asked.settled(
-                    where, asked.span.since, asked.span.until, until_now=asked.span.given_to == "now"
-                )
+                span = settled(where, asked.span)
                 across = "" if asked.across == NOTHING else asked.across
                 wanted = slicing_asked.Asked(METRICS[asked.metric], asked.by, across, asked.within)
                 return slicing_asked.look(where, wanted, span)
