@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.parts import WINDOW_S
+from schemas.parts import WINDOW_S, SealStatus
 from streams.metrics import Metrics
 from streams.ports import SealStore, TopicPartition
 from streams.windows import Due, Plan, Windows
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 RECENT_S: Final = 900  # what every tick looks at; all that has landed is looked at once a minute
 EVERYTHING: Final = 0  # not the horizon: a backlog may be older
 FULL_EVERY_S: Final = 60.0
+LOOK_EVERY_S: Final = 5.0  # while no window has come to its end: for what came late, and for who is waited for
 CLEAN_EVERY_S: Final = 600.0
 MOST_A_TICK: Final = 50  # windows; the next tick asks first whether this worker still seals
 
@@ -33,6 +34,8 @@ class Sealer:
     metrics: Metrics
     monotonic: Callable[[], float] = time.monotonic
     _full_at: float = field(default=float("-inf"))
+    _looked_at: float = field(default=float("-inf"))
+    _landed_past: int = 0  # the window that all partitions had come to when was looked
     _clean_at: float = field(default=float("-inf"))
 
     def tick(self, now: float) -> int:
@@ -44,13 +47,18 @@ class Sealer:
             self.store.sweep(EVERYTHING)
         claimed = self.store.landed_until()
         landed = {partition: claimed.get(partition, 0) for partition in self.partitions()}
+        landed_past = min(landed.values(), default=0) // 1000 // WINDOW_S
+        if landed_past == self._landed_past and monotonic - self._looked_at < LOOK_EVERY_S and not full:
+            return 0
         states = self.store.unsettled(EVERYTHING if full else max(EVERYTHING, int(now) - RECENT_S))
-        plan = self.policy.plan(now, monotonic, landed, states, self.store.status(horizon).newest)
+        status = self.store.status(horizon)
+        plan = self.policy.plan(now, monotonic, landed, states, status.newest)
         self._seal_in_order(plan)
-        if full and len(plan.due) <= MOST_A_TICK:  # while there is more of a backlog, look at all of it again
-            self._full_at = monotonic
+        self._report(plan, self.store.status(horizon) if plan.due or plan.empty else status)
+        if len(plan.due) <= MOST_A_TICK:  # while there is more of a backlog, look again, and at all of it
+            self._looked_at, self._landed_past = monotonic, landed_past
+            self._full_at = monotonic if full else self._full_at
         self._clean(monotonic, horizon)
-        self._report(plan, horizon)
         return len(plan.due[:MOST_A_TICK])
 
     def _seal_in_order(self, plan: Plan) -> None:
@@ -91,8 +99,7 @@ class Sealer:
             self.store.clean(horizon)
             self.store.roll_up(horizon)
 
-    def _report(self, plan: Plan, horizon: int) -> None:
-        status = self.store.status(horizon)
+    def _report(self, plan: Plan, status: SealStatus) -> None:
         self.metrics.dirty_windows.set(plan.dirty)
         self.metrics.orphans.set(status.orphans)
         left = [due.window for due in [*plan.due[MOST_A_TICK:], *plan.held] if not due.again]

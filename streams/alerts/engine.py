@@ -244,8 +244,9 @@ class Engine:
             log.warning("%s. What is to be told is kept; trying again.", error)
 
     def _tell(self, name: str, now: float, notifier: Notifier, target: _Target) -> None:
+        delivered = self.store.delivered(name)
         for chain in CHAINS:
-            self._catch_up(name, notifier, chain, now)
+            self._catch_up(name, notifier, chain, delivered[chain], now)
         self._resend(notifier, target, now)
 
     def _resend(self, notifier: Notifier, target: _Target, now: float) -> None:
@@ -255,16 +256,18 @@ class Engine:
             notifier.send([self._notification(Change("firing", True, state), now) for state in self._firing])
             target.resent_at = now
 
-    def _catch_up(self, name: str, notifier: Notifier, chain: Chain, now: float) -> None:
+    def _catch_up(self, name: str, notifier: Notifier, chain: Chain, reached: int, now: float) -> None:
         """Send what changed since this target was told last."""
-        reached = self.store.delivered(name)[chain]
-        while changed := self.store.changed(chain, reached, BATCH):
+        while True:
+            changed = self.store.changed(chain, reached, BATCH)
             for evaluation in changed:
                 told = [self._notification(change, now) for change in evaluation.changes if change.told]
                 if told:
                     notifier.send(told)
                     self.metrics.notifications.labels(name).inc(len(told))
                 self.store.mark_delivered(name, chain, evaluation.window)
+            if len(changed) < BATCH:
+                return
             reached = changed[-1].window
 
     def _notification(self, change: Change, now: float) -> Notification:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from schemas.errors import Unavailable
 from streams.metrics import Metrics
 from streams.ports import TopicPartition
-from streams.sealer import MOST_A_TICK, Sealer
+from streams.sealer import LOOK_EVERY_S, MOST_A_TICK, Sealer
 from streams.windows import Windows
 from tests.support.seal_store import MemorySealStore
 
@@ -115,8 +115,21 @@ def test_a_backlog_is_sealed_in_bounded_ticks_without_waiting_for_the_next_full_
     assert bench.metric("rectrace_sealed_until_seconds") == start + MOST_A_TICK * 10
     assert bench.tick() == 10
     assert bench.store.looked_from == [0, 0]
-    assert bench.tick() == 0
-    assert bench.store.looked_from[-1] == T - 900 + 3
+    assert bench.tick(after=LOOK_EVERY_S) == 0
+    assert bench.store.looked_from[-1] == T - 900 + 2 + LOOK_EVERY_S
+
+
+def test_it_looks_at_once_when_a_window_has_come_to_its_end_and_else_now_and_then(bench: Bench) -> None:
+    bench.land(T)
+    bench.store.claims = {A: (T + 9) * 1000}
+    for _ in range(4):
+        bench.tick()
+    assert len(bench.store.looked_from) == 1
+    bench.store.claims = {A: (T + 10) * 1000}
+    assert bench.tick() == 1
+    bench.land(T)  # late: due again when its first seal is twenty seconds old
+    assert [bench.tick() for _ in range(25)].count(1) == 1
+    assert len(bench.store.looked_from) == 2 + 25 // LOOK_EVERY_S
 
 
 def test_it_looks_at_everything_and_for_lost_parts_once_a_minute(bench: Bench) -> None:
@@ -151,11 +164,11 @@ def test_dirty_windows_and_orphans_are_told(bench: Bench) -> None:
     bench.store.claims = {A: (T + 10) * 1000}
     bench.tick()
     bench.land(T)
-    assert bench.tick() == 0
+    assert bench.tick(after=LOOK_EVERY_S) == 0
     assert bench.metric("rectrace_dirty_windows") == 1
     assert bench.metric("rectrace_orphans") == 2
     assert bench.tick(after=20) == 1
-    bench.tick()
+    bench.tick(after=LOOK_EVERY_S)
     assert bench.metric("rectrace_dirty_windows") == 0
 
 
