@@ -110,6 +110,7 @@ def _running(options: Options) -> Iterator[_Parts]:
     with LocalStack(options.kafka_port, options.clickhouse_port, options.data) as stack:
         env = {
             **os.environ,
+            **{f"RECTRACE_KAFKA_SECURITY__{name.upper()}": value for name, value in settings.UNSECURED.items()},
             "RECTRACE_KAFKA": stack.kafka,
             "RECTRACE_CLICKHOUSE": stack.clickhouse,
             "RECTRACE_SESSION_TIMEOUT": "4",
@@ -124,7 +125,7 @@ def _running(options: Options) -> Iterator[_Parts]:
         console_url = f"http://{LOOPBACK}:{pages}" if pages else ""
         if console_url:
             env.setdefault("RECTRACE_ALERTS__CONSOLE", console_url)
-        prepared = settings.load(kafka=stack.kafka, clickhouse=stack.clickhouse)
+        prepared = settings.load(kafka=stack.kafka, kafka_security=settings.UNSECURED, clickhouse=stack.clickhouse)
         migrate(wiring.clickhouse(prepared), wiring.layout(prepared))
         create_topics(prepared, PARTITIONS)
         count = _publish_rules(prepared)

@@ -8,8 +8,10 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from rectrace.kafka_cluster import cluster
 from rectrace.settings import Settings
 from schemas.errors import Unavailable
+from streams.cluster import Cluster
 
 TIMEOUT_MS: Final = 10_000
 APPEAR_WITHIN: Final = 30.0  # seconds from a topic's creation to its metadata
@@ -18,7 +20,7 @@ APPEAR_WITHIN: Final = 30.0  # seconds from a topic's creation to its metadata
 class Partitions:
     """The topic-partitions of the stages topics that exist now, from Kafka's metadata."""
 
-    def __init__(self, kafka: str, topics: Sequence[str]) -> None:
+    def __init__(self, kafka: Cluster, topics: Sequence[str]) -> None:
         self._kafka = kafka
         self._topics = topics
         self._admin: KafkaAdminClient | None = None
@@ -40,12 +42,12 @@ class Partitions:
         ]
 
 
-def connect(kafka: str, timeout_ms: int = TIMEOUT_MS) -> KafkaAdminClient:
+def connect(kafka: Cluster, timeout_ms: int = TIMEOUT_MS) -> KafkaAdminClient:
     """An admin client. Raises KafkaError or OSError where no broker answers."""
     admin = KafkaAdminClient.__new__(KafkaAdminClient)
     try:
         admin.__init__(
-            bootstrap_servers=kafka.split(","),
+            **kafka.client_options(),
             client_id="rectrace",
             request_timeout_ms=timeout_ms,
             bootstrap_timeout_ms=timeout_ms,
@@ -70,7 +72,7 @@ def create_topics(settings: Settings, partitions: int, replication: int = 1) -> 
         settings.topics.rules: {"cleanup.policy": "compact"} | by_broker,
     }
     try:
-        admin = connect(settings.kafka)
+        admin = connect(cluster(settings))
         try:
             missing = sorted(set(configs) - set(admin.list_topics()))
             _create(admin, [NewTopic(name, partitions, replication, topic_configs=configs[name]) for name in missing])
@@ -86,7 +88,7 @@ def partition_counts(settings: Settings) -> dict[str, int]:
     """How many partitions each topic of the settings has, of those that are there. Raises Unavailable."""
     topics = settings.topics
     try:
-        admin = connect(settings.kafka)
+        admin = connect(cluster(settings))
         try:
             described = admin.describe_topics([*topics.stages, topics.interactions, topics.catalog, topics.rules])
         finally:

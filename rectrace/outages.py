@@ -1,4 +1,4 @@
-"""What to tell people when ClickHouse or Kafka cannot be used: one line that says what to do."""
+"""What to tell people when ClickHouse cannot be used: one line that says what to do. Of Kafka: kafka_outages.py."""
 
 import re
 from typing import Final
@@ -44,11 +44,3 @@ def clickhouse(text: str, settings: Settings) -> str:
         if re.search(pattern, text, re.IGNORECASE):
             return f"ClickHouse: {meaning.format(**values)}. {advice}"
     return text
-
-
-def kafka(text: str, settings: Settings) -> str:
-    """One line about an error of Kafka, from its text."""
-    if "bootstrap" in text:
-        text = f"no broker answers at {settings.kafka}"
-    text = text.removeprefix(f"Kafka at {settings.kafka}: ")
-    return f"Kafka: {text}. Is it running there? RECTRACE_KAFKA or --kafka names the address."

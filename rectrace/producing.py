@@ -7,6 +7,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas.errors import Unavailable
+from streams.cluster import Cluster
 
 LARGEST: Final = 1 << 30  # bytes of a record: the broker's limit counts, not ours
 TIMEOUT: Final = 30.0  # seconds to wait for the broker to take a record
@@ -23,11 +24,11 @@ class Outgoing(NamedTuple):
     partition: int | None = None
 
 
-def send(kafka: str, records: Sequence[Outgoing]) -> list[str]:
+def send(kafka: Cluster, records: Sequence[Outgoing]) -> list[str]:
     """Publish all, in order. Returns for each why the broker did not take it, empty if it did; raises Unavailable."""
     try:
         producer = KafkaProducer(
-            bootstrap_servers=kafka.split(","),
+            **kafka.client_options(),
             acks="all",
             compression_type="lz4",
             max_request_size=LARGEST,

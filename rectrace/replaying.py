@@ -6,6 +6,7 @@ from typing import Any
 
 from rectrace import producing
 from rectrace.producing import Outgoing
+from streams.cluster import Cluster
 from streams.intake import REPLAY_HEADER
 
 Row = Mapping[str, Any]
@@ -36,7 +37,7 @@ def summary(chosen: Chosen) -> str:
     return f"{count:,} dead letter{'' if count == 1 else 's'}{copies}{items}"
 
 
-def send(kafka: str, records: Sequence[Row]) -> list[str]:
+def send(kafka: Cluster, records: Sequence[Row]) -> list[str]:
     """Publish each to the partition it came from: its request may still be open there. Returns what the broker did not
     take; raises Unavailable."""
     headers = [(REPLAY_HEADER, b"1")]

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from rectrace import outages, producing
+from rectrace import kafka_outages, producing
+from rectrace.kafka_cluster import cluster
 from rectrace.producing import Outgoing
 from rectrace.settings import Settings
 from schemas.errors import Unavailable
@@ -11,9 +12,9 @@ from schemas.errors import Unavailable
 def send(settings: Settings, records: Sequence[Outgoing]) -> str:
     """Publish all; blocks. Returns what is wrong and what to do, empty if nothing is."""
     try:
-        problems = producing.send(settings.kafka, records) if records else []
+        problems = producing.send(cluster(settings), records) if records else []
     except Unavailable as error:
-        return outages.kafka(str(error), settings)
+        return kafka_outages.in_words(str(error), settings)
     failed = [f"{(record.key or b'').decode()}: {why}" for record, why in zip(records, problems, strict=True) if why]
     if not failed:
         return ""

@@ -6,10 +6,11 @@ it was given, what it was and what is allowed. Lists may be given as JSON or as 
 
 import getpass
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -67,6 +68,13 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _unusable(files: str, error: OSError) -> str:
+    """A file of keys, and why: the library's word for what is in it says little more."""
+    if isinstance(error, ssl.SSLError):
+        return f"{files} cannot be used: no PEM, the wrong key or the wrong password of it ({error.reason or 'SSL'})"
+    return f"cannot read {files}: {error.strerror}"
+
+
 def _listed(value: object) -> object:
     """a,b from an environment variable as a list."""
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
@@ -104,6 +112,71 @@ Plan = Annotated[dict[str, Weight], BeforeValidator(_plan)]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSecurity(_Part):
+    """How Kafka is talked to: as it comes, in plain text and without a login."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    ca: str = Field("", description="PEM file of the authorities that are trusted; empty: this machine's")
+    certificate: str = Field("", description="PEM file of this client's certificate, where brokers ask for one")
+    key: str = Field("", description="PEM file of its key; empty: in the certificate's file")
+    key_password: SecretStr = SecretStr("")
+    check_hostname: bool = Field(True, description="whether a broker's certificate must be for its host")
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether connections are by TLS."""
+        return self.protocol.endswith("SSL")
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether by SASL."""
+        return self.protocol.startswith("SASL")
+
+    def tls(self) -> ssl.SSLContext | None:
+        """None without encryption. Raises ValueError for files that cannot be used."""
+        if not self.encrypts:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca or None)
+        except OSError as error:
+            raise ValueError(f"ca: {_unusable(self.ca, error)}") from None
+        context.check_hostname = self.check_hostname
+        if self.certificate:
+            try:
+                context.load_cert_chain(self.certificate, self.key or None, self.key_password.get_secret_value)
+            except OSError as error:
+                files = f"{self.certificate} and {self.key}" if self.key else self.certificate
+                raise ValueError(f"certificate: {_unusable(files, error)}") from None
+        return context
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        """What is given and not used would be missed: somebody believes that the connection is encrypted."""
+        if not self.encrypts and (self.ca or self.certificate):
+            raise ValueError(f"ca and certificate need protocol SSL or SASL_SSL, which is {self.protocol}")
+        if self.key and not self.certificate:
+            raise ValueError("key needs certificate")
+        given = (bool(self.username), bool(self.password.get_secret_value()))
+        if self.logs_in and not all(given):
+            raise ValueError(f"protocol {self.protocol} needs username and password")
+        if not self.logs_in and any(given):
+            raise ValueError(
+                f"username and password need protocol SASL_SSL or SASL_PLAINTEXT, which is {self.protocol}"
+            )
+        self.tls()
+        return self
+
+
+# A broker of this machine's own, whatever the environment and the file say of another.
+UNSECURED: Final = {
+    "protocol": "PLAINTEXT",
+    **dict.fromkeys(("ca", "certificate", "key", "key_password", "username", "password"), ""),
+}
 
 
 class Topics(_Part):
@@ -290,6 +363,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid")
 
     kafka: Brokers = Field("127.0.0.1:9092", description="HOST:PORT, several separated by commas")
+    kafka_security: KafkaSecurity = KafkaSecurity()
     group: str = Field("rectrace", min_length=1, description="consumer group of the workers")
     session_timeout: float = Field(10.0, ge=1, le=300, description="seconds until a silent worker's partitions go")
     clickhouse: Server = Field("http://127.0.0.1:8123", description="URL")

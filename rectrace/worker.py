@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from rectrace import alerting, judging, outages, wiring
+from rectrace.kafka_cluster import cluster
 from rectrace.settings import Settings, SettingsError
 from rectrace.wiring import ms
 from schemas.errors import Unavailable
@@ -66,7 +67,7 @@ def run(settings: Settings) -> int:
     sealer = Sealer(
         store=Seal(client, settings.database, wiring.journey(settings), judging.rule_seal(settings, client, metrics)),
         policy=Windows(patience=settings.seal.patience, horizon=settings.join.late_horizon),
-        partitions=wiring.Partitions(settings.kafka, (*settings.topics.stages, settings.topics.rules)),
+        partitions=wiring.Partitions(cluster(settings), (*settings.topics.stages, settings.topics.rules)),
         metrics=metrics,
     )
     watched = WithAlerts(sealer, alerting.engine(settings, client, metrics), metrics)
@@ -103,7 +104,7 @@ def config(settings: Settings) -> app.WorkerConfig:
         limit=DeadLetterPolicy(dead.max_share, dead.max_count, ms(dead.window)),
     )
     return app.WorkerConfig(
-        kafka=settings.kafka,
+        kafka=cluster(settings),
         group=settings.group,
         policy=policy,
         metrics_host=settings.metrics.host,

@@ -35,6 +35,7 @@ from mode.supervisors import CrashingSupervisor
 from prometheus_client import CollectorRegistry
 
 from streams.clocks import Position
+from streams.cluster import Cluster
 from streams.flush import Flusher
 from streams.live import LiveMetrics
 from streams.metrics import Metrics
@@ -62,7 +63,7 @@ STUCK: Final = 300.0  # seconds with partitions but without reading, likewise: a
 class WorkerConfig:
     """Settings of one worker process. Times in seconds."""
 
-    kafka: str  # host:port, several separated by commas
+    kafka: Cluster
     group: str = "rectrace"
     policy: PipelinePolicy = field(default_factory=PipelinePolicy)
     metrics_host: str = "127.0.0.1"
@@ -520,7 +521,8 @@ def _faust_app(config: WorkerConfig) -> WorkerApp:
     session = config.session_timeout
     return WorkerApp(
         config.group,
-        broker=";".join(f"kafka://{address.strip()}" for address in config.kafka.split(",")),
+        broker=";".join(f"kafka://{address.strip()}" for address in config.kafka.brokers.split(",")),
+        broker_credentials=_credentials(config.kafka),
         datadir=tempfile.gettempdir(),  # Faust wants one; without tables it writes nothing there
         web_enabled=False,  # its server would listen on all interfaces, without authentication
         ConsumerScheduler=RunScheduler,
@@ -540,6 +542,16 @@ def _faust_app(config: WorkerConfig) -> WorkerApp:
         consumer_auto_offset_reset="earliest",
         consumer_metadata_max_age_ms=10_000,  # a partition that is added is read soon: until then nothing is sealed
     )
+
+
+def _credentials(kafka: Cluster) -> Any:
+    """None: in plain text, and nobody logs in."""
+    if kafka.login:
+        login = kafka.login
+        return faust.SASLCredentials(
+            username=login.username, password=login.password, mechanism=login.mechanism, ssl_context=kafka.tls
+        )
+    return faust.SSLCredentials(context=kafka.tls) if kafka.tls else None
 
 
 def _requested(request: Any) -> list[KafkaPartition]:

@@ -9,6 +9,9 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streams.cluster import Cluster
+from streams.unreachable import why
+
 log = logging.getLogger(__name__)
 
 RETRY: Final = 1.0  # seconds
@@ -19,28 +22,29 @@ class BadTopics(Exception):  # noqa: N818
     """The topics are not as they must be: starting again does not help, exit code 2."""
 
 
-async def wait_for_topics(brokers: str, stages: Sequence[str], others: Sequence[str]) -> dict[str, int]:
+async def wait_for_topics(kafka: Cluster, stages: Sequence[str], others: Sequence[str]) -> dict[str, int]:
     """Partition counts of all topics, as soon as the broker answers. Raises `BadTopics`."""
     started, reminded = time.monotonic(), float("-inf")
     while True:
         try:
-            counts = await asyncio.wait_for(_partition_counts(brokers), 15)
+            counts = await asyncio.wait_for(_partition_counts(kafka), 15)
         except (KafkaError, OSError, TimeoutError) as error:
             now = time.monotonic()
             if now - reminded >= REMIND:
                 reminded = now
-                log.warning(
-                    "no Kafka broker answers at %s (%s; for %.0f s now): is the address right? Trying again.",
-                    brokers,
-                    error or type(error).__name__,
-                    now - started,
-                )
+                log.warning("%s Trying again, for %.0f s now.", await _trouble(kafka, error), now - started)
             await asyncio.sleep(RETRY)
             continue
         if reminded >= started:
-            log.warning("the broker at %s answers, after %.0f s", brokers, time.monotonic() - started)
-        check_topics(brokers, counts, stages, others)
+            log.warning("the broker at %s answers, after %.0f s", kafka, time.monotonic() - started)
+        check_topics(kafka.brokers, counts, stages, others)
         return {topic: counts[topic] for topic in (*stages, *others)}
+
+
+async def _trouble(kafka: Cluster, error: Exception) -> str:
+    if cause := await why(kafka):
+        return f"cannot use Kafka: {cause}."
+    return f"no Kafka broker answers at {kafka} ({error or type(error).__name__}): is the address right?"
 
 
 def check_topics(brokers: str, counts: Mapping[str, int], stages: Sequence[str], others: Sequence[str]) -> None:
@@ -58,8 +62,8 @@ def check_topics(brokers: str, counts: Mapping[str, int], stages: Sequence[str],
         )
 
 
-async def _partition_counts(brokers: str) -> dict[str, int]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=10_000)
+async def _partition_counts(kafka: Cluster) -> dict[str, int]:
+    admin = AIOKafkaAdminClient(**kafka.client_options(), request_timeout_ms=10_000)
     await admin.start()
     try:
         return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from benchmarks.job import SESSION_TIMEOUT, Job, Stopwatch, this_job
 from rectrace import judging, wiring, worker
 from rectrace import settings as settings_module
+from rectrace.kafka_cluster import cluster
 from rectrace.settings import Settings
 from schemas.parts import CatalogRow, Claim, DeadLetter, InteractionRow, Part, RuleRow
 from sinks.clickhouse import rows
@@ -202,7 +203,7 @@ def sealer_of(settings: Settings, metrics: Metrics) -> Sealer:
     return Sealer(
         store=Seal(client, settings.database, wiring.journey(settings), judging.rule_seal(settings, client, metrics)),
         policy=Windows(patience=settings.seal.patience, horizon=settings.join.late_horizon),
-        partitions=wiring.Partitions(settings.kafka, (*settings.topics.stages, settings.topics.rules)),
+        partitions=wiring.Partitions(cluster(settings), (*settings.topics.stages, settings.topics.rules)),
         metrics=metrics,
     )
 

@@ -70,9 +70,9 @@ def schema(
 
 def create_topics(settings: "Settings", partitions: int, replication: int = 1) -> list[str]:
     """Create what is missing; returns the names. Exits with a clear message where the broker cannot."""
-    from rectrace import kafka_admin, outages
+    from rectrace import kafka_admin, kafka_outages
 
     try:
         return kafka_admin.create_topics(settings, partitions, replication)
     except Unavailable as error:
-        fail(outages.kafka(str(error), settings))
+        fail(kafka_outages.in_words(str(error), settings))

@@ -88,16 +88,17 @@ def replay(
     """
     settings = load(kafka=kafka, clickhouse=clickhouse)
     letters = _rows(settings, since, until, reason, component, topic, limit)
-    from rectrace import outages, replaying
+    from rectrace import kafka_outages, replaying
+    from rectrace.kafka_cluster import cluster
 
     chosen = replaying.choose(letters, settings.topics.catalog if not topic else "")
     if dry_run:
         typer.echo(f"would send {replaying.summary(chosen)}")
         return
     try:
-        failed = replaying.send(settings.kafka, chosen.records)
+        failed = replaying.send(cluster(settings), chosen.records)
     except Unavailable as error:
-        fail(outages.kafka(str(error), settings))
+        fail(kafka_outages.in_words(str(error), settings))
     for what in failed:
         typer.echo(f"not sent: {what}", err=True)
     if failed:

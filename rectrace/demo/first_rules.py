@@ -5,6 +5,7 @@ from rectrace.demo.business import standing_rules
 from rectrace.demo.publisher import PublishError
 from schemas.errors import Unavailable
 from schemas.rules import Rule
+from streams.cluster import Cluster
 
 
 def first_rules() -> list[Rule]:
@@ -16,7 +17,7 @@ def put_in_force(kafka: str, topic: str) -> int:
     """Publish them; returns how many there are. kafka: host:port. Raises PublishError."""
     rules = first_rules()
     try:
-        outcomes = producing.send(kafka, rule_publishing.publishing(topic, rules, "rectrace demo", ""))
+        outcomes = producing.send(Cluster(kafka), rule_publishing.publishing(topic, rules, "rectrace demo", ""))
     except Unavailable as error:
         raise PublishError(str(error)) from None
     if problems := sorted({problem for problem in outcomes if problem}):

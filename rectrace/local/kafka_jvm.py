@@ -5,6 +5,7 @@ For tests. Needs Java 17 and, the first time, Maven: see `missing`.
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from rectrace.local.errors import LocalError
@@ -55,12 +56,16 @@ class ApacheKafka:
     """`with ApacheKafka(data) as kafka:` formats `data`, starts the broker, and stops it at the end.
 
     The address stays the same over kill() or terminate() and start(). Topics are not created by themselves; one
-    created without a number has `partitions`. Output goes to data/kafka.log. Raises LocalError.
+    created without a number has `partitions`. Output goes to data/kafka.log. properties: lines of the broker's own, the
+    last of a name counts; {host}, {port} and {controller} stand for themselves. formatting: more options of its storage
+    tool. Raises LocalError.
     """
 
-    def __init__(self, data: Path, partitions: int = 4) -> None:
+    def __init__(self, data: Path, partitions: int = 4, properties: str = "", formatting: Sequence[str] = ()) -> None:
         self._data = data.absolute()
         self._partitions = partitions
+        self._more = properties
+        self._formatting = formatting
         self._port = free_port()
         self._child: Child | None = None
 
@@ -116,7 +121,7 @@ class ApacheKafka:
         self._data.mkdir(parents=True, exist_ok=True)
         (self._data / "log4j2.properties").write_text(_LOGGING)
         self._properties.write_text(
-            _PROPERTIES.format(
+            (_PROPERTIES + self._more).format(
                 host=LOOPBACK,
                 port=self._port,
                 controller=free_port(),
@@ -124,7 +129,7 @@ class ApacheKafka:
                 partitions=self._partitions,
             )
         )
-        options = ["format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(self._properties)]
+        options = ["format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", str(self._properties), *self._formatting]
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", *options),
             capture_output=True,

@@ -13,6 +13,7 @@ from pathlib import Path
 from schemas.errors import Unavailable
 from schemas.parts import CatalogRow, Claim, DeadLetter, InteractionRow, Part, RuleRow
 from streams.app import WorkerConfig, run
+from streams.cluster import Cluster
 from streams.join import JoinPolicy
 from streams.pipeline import PipelinePolicy
 
@@ -81,7 +82,7 @@ def main() -> int:
         join=JoinPolicy(grace_ms=2_000, settle_ms=500),
     )
     port = int(os.environ.get("METRICS_PORT", "0"))
-    config = WorkerConfig(kafka, group, policy, metrics_port=port, session_timeout=4.0, shutdown_limit=8.0)
+    config = WorkerConfig(Cluster(kafka), group, policy, metrics_port=port, session_timeout=4.0, shutdown_limit=8.0)
     sink = FileSink(Path(path))
     return run(config, sink, FileSealer(sink))
 

@@ -25,6 +25,7 @@ from rectrace.rule_book import starter_pack
 from rectrace.rule_publishing import disabling, publishing
 from schemas.envelope import decode
 from schemas.rules import Rule
+from streams.cluster import Cluster
 
 PARTITIONS = 4
 FIRST_RULES = len(starter_pack().rules) + len(standing_rules())
@@ -107,7 +108,7 @@ def rule(name: str, when: str) -> Rule:
 
 def test_business_logic_goes_by_the_rules_that_are_published(kafka: str, topics: None) -> None:
     before = rule("before", "category != 'Dresses'")
-    assert send(kafka, publishing(RULES, [before], "", "")) == [""]
+    assert send(Cluster(kafka), publishing(RULES, [before], "", "")) == [""]
     process = demo("--kafka", kafka, "--rate", "60")
     assert process.stdout is not None
     process.stdout.readline()
@@ -115,7 +116,7 @@ def test_business_logic_goes_by_the_rules_that_are_published(kafka: str, topics:
         *publishing(RULES, [rule("after", "category = 'Dresses'")], "", ""),
         *disabling(RULES, ["before"], "", ""),
     ]
-    assert send(kafka, changes) == ["", ""]
+    assert send(Cluster(kafka), changes) == ["", ""]
     for _ in range(3):
         process.stdout.readline()
     process.send_signal(signal.SIGTERM)
@@ -178,7 +179,7 @@ def test_the_recommender_needs_none_of_the_local_stack() -> None:
 
 
 def test_it_stops_after_its_seconds_and_writes_the_status_to_a_file(kafka: str, topics: None, tmp_path: Path) -> None:
-    process = demo("--kafka", kafka, "--rate", "5", "--seconds", "1.5", "--status", str(tmp_path / "status"))
+    process = demo("--kafka", kafka, "--rate", "5", "--seconds", "3", "--status", str(tmp_path / "status"))
 
     assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == 0

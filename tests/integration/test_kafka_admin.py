@@ -7,6 +7,7 @@ from kafka.errors import KafkaError
 
 from rectrace.kafka_admin import connect
 from rectrace.local.ports import LOOPBACK, free_port
+from streams.cluster import Cluster
 
 
 def test_what_cannot_connect_leaves_no_thread_behind() -> None:
@@ -14,5 +15,5 @@ def test_what_cannot_connect_leaves_no_thread_behind() -> None:
     before = threading.active_count()
     for _ in range(3):
         with pytest.raises((KafkaError, OSError)):
-            connect(nobody, timeout_ms=300)
+            connect(Cluster(nobody), timeout_ms=300)
     assert threading.active_count() == before

@@ -26,6 +26,7 @@ from schemas.exact import exact
 from schemas.interactions import decode_interaction
 from schemas.pipeline import STAGES
 from schemas.rule_files import load_rules
+from streams.cluster import Cluster
 from streams.rules.reading import check
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -92,7 +93,7 @@ def test_the_python_example_applies_rules(broker: str) -> None:
     example, _ = blocks("python")
     boost = next(rule for block in blocks("yaml") for rule in load_rules(block, "README.md") if rule.action)
     _create(broker, "rectrace.rules")
-    assert send(broker, publishing("rectrace.rules", [boost], "", "")) == [""]
+    assert send(Cluster(broker), publishing("rectrace.rules", [boost], "", "")) == [""]
     published: list[bytes | None] = []
     publisher = Publisher(lambda topic, key, value: published.append(value))
     ours: dict[str, Any] = {

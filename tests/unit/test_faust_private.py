@@ -24,6 +24,7 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from streams.app import WorkerConfig, _faust_app
+from streams.cluster import Cluster
 from streams.watermark import TopicPartition
 
 
@@ -152,7 +153,7 @@ def test_faust_takes_a_time_out_after_a_rebalance_for_a_stop() -> None:
 
 def test_ours_waits_for_a_seek_however_long_until_the_next_rebalance() -> None:
     async def seek_that_takes_long() -> None:
-        recovery = _faust_app(WorkerConfig("127.0.0.1:1")).tables.recovery
+        recovery = _faust_app(WorkerConfig(Cluster("127.0.0.1:1"))).tables.recovery
         waiting = asyncio.create_task(recovery._wait(never(), timeout=0.01))
         done, _ = await asyncio.wait([waiting], timeout=0.2)
         assert not done

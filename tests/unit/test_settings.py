@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rectrace.settings import Settings, SettingsError, load
+from rectrace.settings import UNSECURED, Settings, SettingsError, load
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,10 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
         ("RECTRACE_JOIN__GRASE", "RECTRACE_JOIN__GRASE is not a setting; did you mean RECTRACE_JOIN__GRACE?"),
         ("RECTRACE_JOIN_GRACE", "RECTRACE_JOIN_GRACE is not a setting; did you mean RECTRACE_JOIN__GRACE?"),
         ("RECTRACE_CLICKHOUSE__PASSWORD", "did you mean RECTRACE_CLICKHOUSE_PASSWORD?"),
-        ("RECTRACE_XYZZY", "RECTRACE_XYZZY is not a setting; known are RECTRACE_KAFKA, RECTRACE_GROUP"),
+        (
+            "RECTRACE_XYZZY",
+            "RECTRACE_XYZZY is not a setting; known are RECTRACE_KAFKA, RECTRACE_KAFKA_SECURITY, RECTRACE_GROUP",
+        ),
     ],
 )
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, told: str) -> None:
@@ -184,3 +187,40 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.clickhouse_password.get_secret_value() == "hunter2"
     shown: list[Any] = [repr(settings), str(settings), settings.model_dump_json()]
     assert not [each for each in shown if "hunter2" in each]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"protocol": "SASL_SSL"}, "protocol SASL_SSL needs username and password"),
+        ({"protocol": "SASL_PLAINTEXT", "username": "u"}, "needs username and password"),
+        ({"username": "u", "password": "p"}, "username and password need protocol SASL_SSL or SASL_PLAINTEXT"),
+        ({"protocol": "SSL", "password": "p"}, "need protocol SASL_SSL or SASL_PLAINTEXT, which is SSL"),
+        ({"ca": "ca.pem"}, "ca and certificate need protocol SSL or SASL_SSL, which is PLAINTEXT"),
+        ({"protocol": "SSL", "key": "key.pem"}, "key needs certificate"),
+        ({"protocol": "SSL", "ca": "gone.pem"}, "ca: cannot read gone.pem: No such file or directory"),
+        ({"protocol": "SSL", "certificate": "gone.pem"}, "certificate: cannot read gone.pem: No such file"),
+        ({"protocol": "SSL", "ca": __file__}, "test_settings.py cannot be used: no PEM, the wrong key"),
+        ({"protocol": "SSL", "certificate": __file__, "key": "k"}, "test_settings.py and k"),
+        ({"protocol": "TLS"}, "is 'TLS': must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
+        ({"mechanism": "GSSAPI"}, "is 'GSSAPI': must be 'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512'"),
+    ],
+)
+def test_half_a_connection_to_kafka_is_refused(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], told: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"RECTRACE_KAFKA_SECURITY__{name.upper()}", value)
+    with pytest.raises(SettingsError) as error:
+        load()
+    assert "kafka_security" in str(error.value).lower()
+    assert told in str(error.value)
+
+
+def test_a_broker_of_this_machine_needs_nothing_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PROTOCOL": "SASL_SSL", "USERNAME": "u", "PASSWORD": "p"}.items():
+        monkeypatch.setenv(f"RECTRACE_KAFKA_SECURITY__{name}", value)
+    assert load().kafka_security.logs_in
+    security = load(kafka_security=UNSECURED).kafka_security
+    assert not security.logs_in
+    assert not security.encrypts
