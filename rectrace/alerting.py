@@ -18,6 +18,7 @@ from sinks.alertmanager import Alertmanager
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Times
 from streams.alerts.budgets import Budgets
+from streams.alerts.components import Components
 from streams.alerts.distribution_definitions import REASON_MIX_SHIFT, SCORE_DRIFT
 from streams.alerts.distributions import NOW_S, Distributions
 from streams.alerts.engine import AlertPolicy, Engine
@@ -43,6 +44,8 @@ _OF_RULES: Final = {
     "failed": "failed", "served_by": "fallback", "missing": "incomplete", "total_ms": "latency",
     "responded": "no_response", "n_out": "yield",
 }  # fmt: skip
+# And of a component that is worse, by what is wrong with its calls.
+_OF_CALLS: Final = {"zero_out": "yield", "degenerate": "yield"}
 _LEAST: Final = timedelta(seconds=60)  # that are compared where less does not tell
 _DISTRIBUTIONS: Final = {SCORE_DRIFT.name, REASON_MIX_SHIFT.name}  # began some time in the half hour that is judged
 
@@ -52,7 +55,8 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
     traffic names no suspect, of the last minute, which began sound. Of distributions for the half hour judged."""
 
     def explain(state: AlertState, window: int) -> str:
-        name = _METRICS.get(state.alert) or state.labels.get("metric", "")
+        told = state.labels.get("metric", "")
+        name = _METRICS.get(state.alert) or _OF_CALLS.get(told, told)
         if state.alert == RULE_VIOLATED:
             rules = store.rules(window, window).values()
             name = next((metric_of(rule) for rule in rules if rule.id == state.labels["rule"]), "short")
@@ -97,6 +101,7 @@ def engine(settings: Settings, client: Client, metrics: Metrics) -> Engine:
             Experiments(store.distributions, known, settings.experiments),
             Budgets(store.trends, known),
             Segments(store.trends, known),
+            Components(store.trends, known),
             Weeks(store.trends, known),
         ],
         targets={target.name: target for target in targets},

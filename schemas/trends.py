@@ -35,6 +35,21 @@ class SegmentCounts(NamedTuple):
     counts: BadCounts
 
 
+class ComponentCounts(NamedTuple):
+    """Calls of one component at one placement, in one of two times; see the views stage_metrics and score_metrics."""
+
+    placement: str
+    stage: str
+    component: str
+    time: int  # 0: the usual time; 1: the slot that is judged
+    since: int  # the first window with any
+    calls: int
+    failed: int
+    zero_out: int
+    scored: int  # requests with scores that could differ
+    degenerate: int  # of those, with one score for all candidates, or none
+
+
 class WeekCounts(NamedTuple):
     """Requests at one placement in one slot, so many weeks ago."""
 

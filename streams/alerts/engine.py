@@ -148,11 +148,11 @@ class Engine:
         self, active: Mapping[str, AlertState], changes: Sequence[Change], signals: Sequence[Signal]
     ) -> tuple[dict[str, AlertState], list[Change]]:
         """Request ids for what fires now, and what changed. Without them an alert is sent all the same."""
-        kinds = {signal.definition.name: signal.definition.examples for signal in signals}
+        kinds = {_whose(each.definition.name, each.labels): each.definition.examples for each in signals}
         known, told = dict(active), []
         for change in changes:
             state = known.get(change.state.fingerprint, change.state)
-            kind = kinds.get(state.alert, "")
+            kind = kinds.get(_whose(state.alert, state.labels), "")
             if change.status == "firing" and kind and not state.examples:
                 last = state.recent[-1][0]
                 first = max(state.began, last - (EXAMPLES_FROM - 1) * WINDOW_S)
@@ -274,6 +274,10 @@ class Engine:
         """What is over ended by now: ten seconds of the clock may not have."""
         ends_at = min(change.ends_at, int(now)) if change.status == "resolved" else int(now + self.policy.hold)
         return notification(change.state, self.links, ends_at, change.why)
+
+
+def _whose(alert: str, labels: Mapping[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
+    return alert, frozenset(labels.items())
 
 
 def in_order(sealed: Sequence[SealedWindow], after: int, now: float) -> Iterator[SealedWindow]:

@@ -11,7 +11,8 @@ What a person on call wants is one page an incident, and that it names the cause
 - **A page says the statistics of its placement.** A yield that fell, a segment that is worse, a share that is unusual,
   an error budget that burns: when somebody is called for the placement, the page lists them (which component, which
   segment), and nothing more is sent. So it is for a segment that is worse at all placements when somebody is called
-  for one of them. Only a yield that is set to page is a cause, and says the symptoms itself.
+  for one of them. A segment that is worse says which component is: those are its requests. Only a yield that is set to
+  page is a cause, and says the symptoms itself.
 
 A cause that is known may hide nothing else. So it must be at least as severe (a ticket never keeps back a page), and
 say only what began with it, up to `TOGETHER` later: a source that has been dead for a week does not hide that today
@@ -30,7 +31,7 @@ _SYMPTOMS: Final = frozenset(
      "IncompleteTraces"}
 )  # fmt: skip
 _BUDGET: Final = ("BudgetBurn", "BudgetBurnSlow")
-_STATISTICS: Final = frozenset({"YieldShift", "SegmentWorse", "SharesUnusual", *_BUDGET})
+_STATISTICS: Final = frozenset({"YieldShift", "SegmentWorse", "ComponentWorse", "SharesUnusual", *_BUDGET})
 _LATE: Final = frozenset({"LatencyHigh", "LatencyShift"})
 # Of one placement: the symptoms that an alert says.
 _SAYS: Final = {
@@ -41,12 +42,13 @@ _SAYS: Final = {
     "StageLatencyShift": _LATE,
     "NoResponse": frozenset({"IncompleteTraces"}) | _STATISTICS,
     "EmptyResponses": frozenset({"ShortResponses"}) | _STATISTICS,
-    "ScoresDegenerate": frozenset({"RulePressure"}),  # where the model says nothing rules decide all
+    "ScoresDegenerate": frozenset({"RulePressure", "ComponentWorse"}),  # where the model says nothing rules decide all
     "ShortResponses": _STATISTICS,
     "FallbackResponses": _STATISTICS,
     "LatencyHigh": frozenset({"LatencyShift"}),
     "YieldShift": frozenset({"EmptyResponses", "ShortResponses", "SharesUnusual"}),
     "SegmentWorse": frozenset({"SegmentWorse", "SharesUnusual"}),
+    "ComponentWorse": frozenset({"SharesUnusual"}),
     "BudgetBurn": frozenset({"BudgetBurnSlow"}),
 }
 # Of one component, the more telling one first.
@@ -64,7 +66,8 @@ _UPSTREAM: Final = frozenset({"StageFailing", "ComponentSilent", "SourceEmpty", 
 _METRICS: Final = ("failed", "no_response", "fallback", "empty", "short")  # the more telling one first
 # What is judged every five minutes is known that much later; a burning budget may begin at any time of an incident.
 _LATER: Final = {
-    "SegmentWorse": 300, "SharesUnusual": 300, "TrafficUnusual": 300, "BudgetBurn": 10**9, "BudgetBurnSlow": 10**9
+    "SegmentWorse": 300, "ComponentWorse": 300, "SharesUnusual": 300, "TrafficUnusual": 300,
+    "BudgetBurn": 10**9, "BudgetBurnSlow": 10**9,
 }  # fmt: skip
 
 
@@ -81,7 +84,7 @@ def order(state: AlertState) -> tuple[int, int, int, str]:
     )
     first = 0 if state.alert == "TrafficCollapse" else 1 if component else 2
     if state.alert in _STATISTICS and not (component and state.severity == "page"):
-        first = {"YieldShift": 3, "SegmentWorse": 4}.get(state.alert, 5)
+        first = {"YieldShift": 3, "SegmentWorse": 4, "ComponentWorse": 5}.get(state.alert, 6)
     # what has no stage (dead letters) comes before what has one
     return first, _stage(state) if component else _metric(state), telling, state.fingerprint
 
@@ -106,6 +109,8 @@ def _says(parent: AlertState, child: AlertState) -> bool:
         return "placement" in child.labels
     if parent.alert == "SegmentWorse" and child.alert == "SegmentWorse":
         return parent.labels.get("segment") == child.labels.get("segment") and _metric(parent) < _metric(child)
+    if parent.alert == "SegmentWorse" and child.alert == "ComponentWorse":
+        return True
     if parent.alert == "SharesUnusual" and child.alert == "SharesUnusual":
         return _metric(parent) < _metric(child)
     if parent.labels.get("placement") is not None and child.alert in _SAYS.get(parent.alert, ()):

@@ -14,6 +14,13 @@ SEGMENT_WORSE: Final = Definition(
     todo="`rectrace why` of one of the examples shows the stage. An experiment's arm: stop the experiment. Else look "
     "at what is special to the segment: its stock, its rules, its data centre.",
 )  # fmt: skip
+COMPONENT_WORSE: Final = Definition(
+    "ComponentWorse", "ticket", Kind.ABOVE, 0.01, min_total=200, needed=3, of=3, quiet=2, every=SLOT, stale=_STALE,
+    summary="{component} ({stage}) at {placement} {what} in {actual} of its calls ({bad} of {total} in five minutes); "
+    "usual are {usual} (of the hours before).",
+    todo="Some of its requests get no good answer: of one segment, one shard, or one version. `rectrace why` of the "
+    "examples shows them; the console's Segments page shows what is different about them.",
+)  # fmt: skip
 BUDGET_BURN: Final = Definition(
     "BudgetBurn", "page", Kind.COUNT, 10, needed=1, of=1, quiet=3, every=6, objective=0.99,
     summary="{placement} burns its error budget {rate} times too fast: {share} of the requests of the last {span} were "
@@ -42,4 +49,4 @@ SHARES_UNUSUAL: Final = Definition(
     todo="`rectrace changed {metric} --since 1h --against 1d` shows where they come from.",
 )  # fmt: skip
 
-SLOTTED: Final = (SEGMENT_WORSE, BUDGET_BURN, BUDGET_BURN_SLOW, TRAFFIC_UNUSUAL, SHARES_UNUSUAL)
+SLOTTED: Final = (SEGMENT_WORSE, COMPONENT_WORSE, BUDGET_BURN, BUDGET_BURN_SLOW, TRAFFIC_UNUSUAL, SHARES_UNUSUAL)

@@ -255,6 +255,8 @@ def _ask_for_alerts(store: ClickHouseAlerts) -> None:
     assert (cart.placement, home.placement, home.known) == ("cart", "home", [3, 7])
     assert {each.segment for each in store.trends.segments(noon - 50, noon, noon + 20)} >= {"", "country=DE"}
     assert store.trends.weeks(noon + 20, 1) == []
+    calls = store.trends.components(noon - 50, noon, noon, noon + 20)
+    assert {(each.stage, each.time) for each in calls} >= {("scoring", 0), ("scoring", 1)}
     found = store.distributions
     assert {each.component for each in found.spreads(noon, noon + 20)} == {"ranker"}
     assert {each.component for each in found.scores(noon, noon + 20)} == {"ranker"}

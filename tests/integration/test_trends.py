@@ -1,4 +1,4 @@
-"""Error budgets, segments and weeks: from sealed windows in ClickHouse to the alert and its end."""
+"""Error budgets, segments, components and weeks: from sealed windows in ClickHouse to the alert and its end."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from schemas.alerts import AlertState, Change
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.client import connect
 from streams.alerts.budgets import Budgets
+from streams.alerts.components import Components
 from streams.alerts.engine import Engine
 from streams.alerts.model import SignalSource
 from streams.alerts.segments import Segments
@@ -27,7 +28,7 @@ START = int(time.time()) // 3_600 * 3_600 - 6 * 3_600
 class Bench:
     """Minutes that are like one window that was landed and sealed, and their evaluation."""
 
-    def __init__(self, database: Database, *, pages: bool = False) -> None:
+    def __init__(self, database: Database, *, pages: bool = False, components: bool = False) -> None:
         self.database = database
         self.traffic = Traffic(database, START)
         self.store = ClickHouseAlerts(database.client, database.name)
@@ -35,6 +36,8 @@ class Bench:
         known = Thresholds()
         trends = self.store.trends
         sources: list[SignalSource] = [Budgets(trends, known), Segments(trends, known), Weeks(trends, known)]
+        if components:
+            sources.append(Components(trends, known))
         if pages:
             sources.append(BuiltIn(self.store, known))
         self.engine = Engine(self.store, sources, {"am": self.receiver}, known, Metrics(CollectorRegistry()))
@@ -170,6 +173,28 @@ def test_segments_that_are_all_alike_say_nothing(db: Database) -> None:
     bench.flow(75, Crowd(80, segments=DE), Crowd(80, segments=FR), evaluate=False)
     bench.flow(25, Crowd(80, bad, segments=DE), Crowd(80, bad, segments=FR))
     assert (bench.told, bench.active()) == ([], [])
+
+
+# Components
+
+
+def test_a_component_that_fails_for_a_few_of_all_is_a_ticket_and_ends(db: Database) -> None:
+    """2 %, of no segment more than of the others: too few for a page."""
+    bench = Bench(db, pages=True, components=True)
+    bench.flow(75, Crowd(50, segments=DE), Crowd(50, segments=FR), evaluate=False)
+    few = Wrong(ranker_timeout=0.02)
+    bench.flow(14, Crowd(50, few, segments=DE), Crowd(50, few, segments=FR))
+    assert bench.told == []
+    bench.flow(1, Crowd(50, few, segments=DE), Crowd(50, few, segments=FR))
+    name = "ComponentWorse placement=home stage=scoring component=ranker metric=failed"
+    assert bench.told == [(name, "firing")]
+    state = bench.changes[0].state
+    assert (
+        "ranker (scoring) at home times out or fails in 2.0% of its calls (60 of 3,000" in state.annotations["summary"]
+    )
+    assert state.examples
+    bench.flow(11, Crowd(50, segments=DE), Crowd(50, segments=FR))
+    assert bench.told == [(name, "firing"), (name, "resolved")]
 
 
 # Weeks

@@ -107,7 +107,18 @@ RULE = AlertState("rule_ski", {"placement": "home"}, "page", "firing", T, [(T, "
         (segment(metric="failed"), segment(placement=""), True),
         (segment(name="", metric="failed"), segment(name=""), True),
         (segment(name="", metric="failed"), segment(placement="cart", name=""), False),
-        # so does what is unusual for the time of the week
+        # so does a component that is worse in a few of its calls
+        (fires("StageFailing", "ranker"), fires("ComponentWorse", "ranker", began=T + 400), True),
+        (fires("FallbackResponses"), fires("ComponentWorse", "ranker"), True),
+        (fires("ScoresDegenerate", "ranker"), fires("ComponentWorse", "ranker"), True),
+        (fires("StageFailing", "ranker"), fires("ComponentWorse", "ranker", placement="cart"), False),
+        (segment(metric="failed"), fires("ComponentWorse", "ranker"), True),
+        (segment(placement="", metric="failed"), fires("ComponentWorse", "ranker"), True),
+        (segment(placement="cart", metric="failed"), fires("ComponentWorse", "ranker"), False),
+        (fires("ComponentWorse", "ranker"), segment(metric="failed"), False),
+        (fires("ComponentWorse", "ranker"), unusual("fallback"), True),
+        (fires("ComponentWorse", "ranker"), fires("FallbackResponses"), False),
+        # and what is unusual for the time of the week
         (fires("EmptyResponses"), unusual(began=T + 400), True),
         (segment(), unusual(), True),
         (unusual(), unusual(metric="short"), True),
