@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from schemas.alerts import AlertState, Notification
 from schemas.parts import WINDOW_S
+from streams.alerts.measures import MEASURES
 from streams.alerts.model import Kind, Signal
 
 BEFORE_S: Final = 600  # links show so much of the time before
@@ -17,6 +18,8 @@ _STATUS: Final = {
     "LatencyHigh": "slow", "IncompleteTraces": "incomplete", "EventsMissing": "incomplete",
     "ComponentSilent": "incomplete", "StageFailing": "error",
 }  # fmt: skip
+# What is wrong with calls (zero_out, degenerate) is no status of a request.
+_OF_METRIC: Final = {**{name: name for name in MEASURES}, "failed": "error"}
 # Where to look in Grafana, where it is not the funnel of a component or the overview; and what each can be asked for.
 _DASHBOARDS: Final = {
     "IngestLag": "rectrace-pipeline", "SegmentWorse": "rectrace-segments", "ScoreDrift": "rectrace-scores",
@@ -125,8 +128,7 @@ def _whose(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _status(state: AlertState) -> str:
-    metric = state.labels.get("metric", "")
-    return _STATUS.get(state.alert, "") or ("error" if metric == "failed" else metric)
+    return _STATUS.get(state.alert, "") or _OF_METRIC.get(state.labels.get("metric", ""), "")
 
 
 def percent(share: float) -> str:

@@ -29,8 +29,8 @@ SETTINGS = {
     "RECTRACE_JOIN__SETTLE": "1",
     "RECTRACE_JOIN__GRACE": "2",
     "RECTRACE_JOIN__MAX_WAIT": "12",  # a seal looks for parts two windows away: the sweep is for what is farther
-    "RECTRACE_FLUSH__INTERVAL": "0.3",
-    "RECTRACE_SEAL__INTERVAL": "0.5",
+    "RECTRACE_FLUSH__INTERVAL": "0.6",
+    "RECTRACE_SEAL__INTERVAL": "1",
 }
 
 
@@ -154,7 +154,7 @@ class Lab:
         deadline = time.monotonic() + within
         while not true():
             assert time.monotonic() < deadline, f"{self.name}: not within {within:g} s: {what}\n{self._logs()}"
-            time.sleep(0.2)
+            time.sleep(0.4)
 
     def exceeds(self, what: str, number: Callable[[], int], least: int) -> None:
         """Wait until a number is above `least`."""

@@ -28,7 +28,7 @@ QUICK: Final = {
     "RECTRACE_JOIN__SETTLE": "0.5",
     "RECTRACE_JOIN__GRACE": "2",
     "RECTRACE_JOIN__MAX_WAIT": "4",
-    "RECTRACE_FLUSH__INTERVAL": "0.2",
+    "RECTRACE_FLUSH__INTERVAL": "0.5",
     "RECTRACE_SEAL__INTERVAL": "0.5",
 }
 LARGEST: Final = 64_000_000  # bytes of a record that the test's producer would send
@@ -48,7 +48,7 @@ def eventually(check: Callable[[], object], what: Callable[[], str], seconds: fl
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, f"never: {what()}"
-        time.sleep(0.2)
+        time.sleep(0.4)
 
 
 @dataclass

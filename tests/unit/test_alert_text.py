@@ -76,6 +76,16 @@ def test_links_have_the_time_and_the_variables() -> None:
     assert urlsplit(addresses(lags, LINKS)["dashboard_url"]).path == "/d/rectrace-pipeline"
 
 
+@pytest.mark.parametrize(
+    ("metric", "asked"), [("failed", "status=error"), ("empty", "status=empty"), ("zero_out", ""), ("degenerate", "")]
+)
+def test_requests_are_asked_for_by_a_status_that_they_can_have(metric: str, asked: str) -> None:
+    labels = {"placement": "home", "component": "ranker", "metric": metric}
+    state = AlertState("ComponentWorse", labels, "ticket", "firing", T, [(T, "b")])
+    query = urlsplit(addresses(state, Links(console="http://c"))["requests_url"]).query
+    assert [part for part in query.split("&") if part.startswith("status")] == ([asked] if asked else [])
+
+
 def test_without_addresses_there_are_no_links() -> None:
     assert not any(addresses(STATE, Links()).values())
     assert notification(STATE, Links(), T).link == ""
