@@ -134,14 +134,15 @@ class Publisher:
             self._report(self.status())
 
     async def _send(self, message: Message) -> None:
-        self._messages += 1
-        self._events += message.topic == STAGES
+        """A stop may interrupt it: then it has not been sent, is not counted, and is sent in the end."""
         try:
             acknowledged = await self._producer.send(message.topic, message.value, key=message.key)
         except KafkaError:
             self._failed += 1
         else:
             acknowledged.add_done_callback(self._count_failure)
+        self._messages += 1
+        self._events += message.topic == STAGES
 
     def _count_failure(self, acknowledged: "asyncio.Future[object]") -> None:
         self._failed += acknowledged.cancelled() or acknowledged.exception() is not None
