@@ -7,7 +7,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from rectrace import changed, database
+from rectrace import changed, database, different, wiring
 from rectrace.changed_metrics import METRICS, Metric
 from rectrace.changed_story import ChangedStory, headline
 from rectrace.settings import Settings, SettingsError, read_yaml
@@ -17,6 +17,10 @@ from schemas.rules import Rule
 from sinks.alertmanager import Alertmanager
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Times
+from sinks.clickhouse.different import Different, Values
+from sinks.clickhouse.reader import Reader
+from sinks.clickhouse.slices import Within
+from sinks.clickhouse.wrong_calls import WrongCalls
 from streams.alerts.budgets import Budgets
 from streams.alerts.components import Components
 from streams.alerts.distribution_definitions import REASON_MIX_SHIFT, SCORE_DRIFT
@@ -27,6 +31,7 @@ from streams.alerts.rules import ALERT as RULE_VIOLATED
 from streams.alerts.rules import Rules
 from streams.alerts.segments import Segments
 from streams.alerts.signals import BuiltIn
+from streams.alerts.slot_definitions import COMPONENT_WORSE
 from streams.alerts.text import Links
 from streams.alerts.thresholds import BadThresholds, Thresholds
 from streams.alerts.weeks import Weeks
@@ -44,19 +49,19 @@ _OF_RULES: Final = {
     "failed": "failed", "served_by": "fallback", "missing": "incomplete", "total_ms": "latency",
     "responded": "no_response", "n_out": "yield",
 }  # fmt: skip
-# And of a component that is worse, by what is wrong with its calls.
-_OF_CALLS: Final = {"zero_out": "yield", "degenerate": "yield"}
 _LEAST: Final = timedelta(seconds=60)  # that are compared where less does not tell
 _DISTRIBUTIONS: Final = {SCORE_DRIFT.name, REASON_MIX_SHIFT.name}  # began some time in the half hour that is judged
 
 
 def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Callable[[AlertState, int], str]:
     """The first line of `rectrace changed` for an alert: since it began, against as long a time before; where so little
-    traffic names no suspect, of the last minute, which began sound. Of distributions for the half hour judged."""
+    traffic names no suspect, of the last minute, which began sound. Of distributions for the half hour judged. For a
+    component that is worse in few of its calls, what is different about those requests."""
 
     def explain(state: AlertState, window: int) -> str:
-        told = state.labels.get("metric", "")
-        name = _METRICS.get(state.alert) or _OF_CALLS.get(told, told)
+        if state.alert == COMPONENT_WORSE.name:
+            return of_calls(state, window)
+        name = _METRICS.get(state.alert) or state.labels.get("metric", "")
         if state.alert == RULE_VIOLATED:
             rules = store.rules(window, window).values()
             name = next((metric_of(rule) for rule in rules if rule.id == state.labels["rule"]), "short")
@@ -71,6 +76,19 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
             if stories[-1].suspect:
                 return headline(stories[-1])
         return next((headline(story) for story in stories if story.changed or story.new_version), "")
+
+    def of_calls(state: AlertState, window: int) -> str:
+        reader = Reader(client, settings.database, wiring.journey(settings))
+        until = datetime.fromtimestamp(window + WINDOW_S, UTC)
+        length = until - datetime.fromtimestamp(state.began, UTC)
+        labels = state.labels
+        bad = WrongCalls(labels["metric"], labels["stage"], labels["component"])
+        within = Within(labels["placement"])
+        asked = Different(reader, settings.database, Times.ending(until, length, length), bad, within)
+        counts = asked.counts()
+        read = asked.values(*counts) if min(counts) >= different.FEW else Values(0, 0, [])
+        told = different.differences(read.bad, read.rest, read.rows, read.places)
+        return different.sentence(told, "these requests") if told.sure else ""
 
     def ask(metric: Metric, times: Times, until: datetime, labels: Mapping[str, str]) -> ChangedStory:
         placement = labels.get("placement", "")

@@ -15,10 +15,10 @@ from sinks.clickhouse.alert_trends import TrendReader
 from sinks.clickhouse.client import errors
 from sinks.clickhouse.queries import sql
 from sinks.clickhouse.rows import when
+from sinks.clickhouse.wrong_calls import OF_COMPONENT, WRONG
 
 EXAMPLES: Final = 5  # request ids
 _LIMITS: Final = {"max_execution_time": 30, "max_memory_usage": 4_000_000_000}
-_COMPONENT: Final = "s.stage = {stage:String} AND s.component = {component:String}"
 _METRIC: Final = "hasAny(statuses, if({metric:String} = 'failed', ['error', 'timeout'], [{metric:String}]))"
 # A segment is name=value, and an arm experiment.name=value; empty: all requests.
 _SEGMENT: Final = (
@@ -28,11 +28,8 @@ _SEGMENT: Final = (
 )
 # What shows an alert, by `Definition.examples`; any other name is a status of the trace.
 _SHOWS: Final = {
-    "failed": f"arrayExists(s -> {_COMPONENT} AND s.status IN ('timeout', 'error'), stages)",
-    "zero_out": f"arrayExists(s -> {_COMPONENT} AND s.has_items AND empty(s.items), stages)",
-    "silent": f"NOT arrayExists(s -> {_COMPONENT}, stages)",
-    "degenerate": f"arrayExists(s -> {_COMPONENT} AND length(s.scores) > 1 AND arrayUniq(arrayFilter("
-    "x -> x IS NOT NULL, s.scores)) < 2, stages)",
+    **WRONG,
+    "silent": f"NOT arrayExists(s -> {OF_COMPONENT}, stages)",
     "slow": "total_ms IS NOT NULL",
     "metric": _METRIC,
     "segment": f"{_METRIC} AND {_SEGMENT}",

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sinks.clickhouse.changes import Times
 from sinks.clickhouse.queries import sql
-from sinks.clickhouse.reader import Reader, RequestFilter
+from sinks.clickhouse.reader import Reader
 from sinks.clickhouse.slices import Within, blocks, visible
 
 Row = dict[str, Any]
@@ -28,15 +28,29 @@ class Values:
     places: Mapping[str, int] = field(default_factory=dict)
 
 
+class Chosen(Protocol):
+    """Which requests, as reader.RequestFilter says it."""
+
+    def condition(self, database: str) -> str:
+        """An SQL expression over the columns of `traces`, with query parameters."""
+        ...
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those parameters."""
+        ...
+
+
 @dataclass(frozen=True)
 class Different:
     """Questions about one time: bad says which requests are, within among which. Raises Unavailable when ClickHouse
-    cannot answer. What both choose by is told apart: bad ones by a status, a rule, segments, arms or the placement."""
+    cannot answer. What both choose by is told apart: bad ones by a status, a rule, segments, arms, the placement or
+    a call."""
 
     reader: Reader
     database: str
     times: Times
-    bad: RequestFilter
+    bad: Chosen
     within: Within
 
     def counts(self) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from sinks.clickhouse.different import Different
 from sinks.clickhouse.reader import STATUSES, Period, Reader, RequestFilter
 from sinks.clickhouse.rollup import Rollup
 from sinks.clickhouse.slices import MOST, Slices, Within
+from sinks.clickhouse.wrong_calls import WrongCalls
 from tests.support import incident
 from tests.support.database import Database
 from tests.support.rule_shop import Shop
@@ -216,6 +217,8 @@ def _ask_who_differs(reader: Reader, database: str, times: Times) -> None:
     assert found["component", "region", "lets nothing through"] == (1, 0)
     assert found["component", "ranker", "timeout"] == (0, 1)
     assert found["version", "ann", "2.3.1"] == (0, 1)
+    wrong = WrongCalls("failed", "scoring", "ranker")
+    assert Different(reader, database, times, wrong, Within("home")).counts()[0] > 0
 
 
 def _judge_by_rules(recording: Recording, database: str) -> None:

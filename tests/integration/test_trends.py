@@ -4,8 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 
 import pytest
+from msgspec.structs import replace as but
 from prometheus_client import CollectorRegistry
 
+from rectrace import settings
+from rectrace.alerting import explainer
 from schemas.alerts import AlertState, Change
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.client import connect
@@ -195,6 +198,28 @@ def test_a_component_that_fails_for_a_few_of_all_is_a_ticket_and_ends(db: Databa
     assert state.examples
     bench.flow(11, Crowd(50, segments=DE), Crowd(50, segments=FR))
     assert bench.told == [(name, "firing"), (name, "resolved")]
+
+
+@pytest.mark.parametrize(
+    ("metric", "stage", "component", "wrong"),
+    [
+        ("degenerate", "scoring", "ranker", Wrong(constant=1.0)),
+        ("failed", "scoring", "ranker", Wrong(ranker_timeout=1.0)),
+        ("zero_out", "retrieval", "ann", Wrong(ann_empty=1.0)),
+    ],
+)
+def test_it_says_whose_calls_go_wrong(
+    db: Database, clickhouse: str, metric: str, stage: str, component: str, wrong: Wrong
+) -> None:
+    traffic = Traffic(db, START)
+    traffic.mixed(Crowd(30, wrong, segments=DE), Crowd(300, segments=FR))
+    labels = {"placement": "home", "stage": stage, "component": component, "metric": metric}
+    state = AlertState("ComponentWorse", labels, "ticket", "firing", START, [(START, "b")])
+    where = settings.load(clickhouse=clickhouse, database=db.name)
+    explain = explainer(where, db.client, ClickHouseAlerts(db.client, db.name))
+    said = explain(state, START)
+    assert said.startswith("Commoner among these requests than among the others: country=DE (100% against 0%)")
+    assert explain(but(state, labels={**labels, "placement": "cart"}), START) == ""
 
 
 # Weeks
