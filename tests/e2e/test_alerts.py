@@ -82,6 +82,7 @@ def _is_covisit(alert: Any) -> bool:
     return (alert["labels"]["alertname"], alert["labels"].get("component")) == ("SourceEmpty", "covisit")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.needs("alertmanager")
 def test_a_source_dies_somebody_hears_of_it_and_that_it_is_over(demo: Demo, hook: Webhook) -> None:
     wait_for(hook, "firing", {"home", "product_page"}, demo, 180)

@@ -47,6 +47,7 @@ def test_shared_broker_takes_records(apache_kafka: ApacheKafka) -> None:
     assert consume(apache_kafka.address, "shared", 1) == [b"a"]
 
 
+@pytest.mark.long  # the kill schedules on Apache Kafka need it, too
 @pytest.mark.needs("kafka")
 def test_records_survive_kill_and_restart(tmp_path: Path) -> None:
     with ApacheKafka(tmp_path, partitions=2) as kafka:

@@ -12,7 +12,8 @@ from tests.kills.lab import SHORT, Place
 from tests.kills.schedules import KAFKA, SHORT_TANSU
 from tests.kills.side_by_side import SideBySide
 
-SIDE_BY_SIDE = 5  # more of them, and on two busy cores a worker does not get its partitions in time
+SIDE_BY_SIDE = 4  # more of them, and on two busy cores a worker does not get its partitions in time
+pytestmark = pytest.mark.timeout(900)  # the last ones wait for the first
 SCHEDULES = {each.__name__: ("tansu", each) for each in SHORT_TANSU} | {
     f"{each.__name__} on Apache Kafka": ("kafka", each) for each in KAFKA
 }

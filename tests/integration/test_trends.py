@@ -32,6 +32,7 @@ class Bench:
     """Minutes that are like one window that was landed and sealed, and their evaluation."""
 
     def __init__(self, database: Database, *, pages: bool = False, components: bool = False) -> None:
+        """components: these alone."""
         self.database = database
         self.traffic = Traffic(database, START)
         self.store = ClickHouseAlerts(database.client, database.name)
@@ -40,7 +41,7 @@ class Bench:
         trends = self.store.trends
         sources: list[SignalSource] = [Budgets(trends, known), Segments(trends, known), Weeks(trends, known)]
         if components:
-            sources.append(Components(trends, known))
+            sources = [Components(trends, known)]
         if pages:
             sources.append(BuiltIn(self.store, known))
         self.engine = Engine(self.store, sources, {"am": self.receiver}, known, Metrics(CollectorRegistry()))
@@ -183,7 +184,7 @@ def test_segments_that_are_all_alike_say_nothing(db: Database) -> None:
 
 def test_a_component_that_fails_for_a_few_of_all_is_a_ticket_and_ends(db: Database) -> None:
     """2 %, of no segment more than of the others: too few for a page."""
-    bench = Bench(db, pages=True, components=True)
+    bench = Bench(db, components=True)
     bench.flow(75, Crowd(50, segments=DE), Crowd(50, segments=FR), evaluate=False)
     few = Wrong(ranker_timeout=0.02)
     bench.flow(14, Crowd(50, few, segments=DE), Crowd(50, few, segments=FR))

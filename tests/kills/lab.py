@@ -23,7 +23,7 @@ from tests.kills.traffic import Shape
 from tests.kills.truth import Truth, truth
 from tests.kills.workers import WorkerProcess
 
-SETTLE = 150.0  # seconds from the end of the load until all is sealed: a dirty window waits until its age has doubled
+SETTLE = 240.0  # seconds from the end of the load until all is sealed: a dirty window waits until its age has doubled
 SETTINGS = {
     "RECTRACE_SESSION_TIMEOUT": "4",
     "RECTRACE_JOIN__SETTLE": "1",
@@ -149,7 +149,7 @@ class Lab:
     def kills(self) -> int:
         return sum(worker.kills for worker in self.workers.values())
 
-    def until(self, what: str, true: Callable[[], object], within: float = 60.0) -> None:
+    def until(self, what: str, true: Callable[[], object], within: float = 120.0) -> None:
         """Wait until something is true; fail with what it was."""
         deadline = time.monotonic() + within
         while not true():
