@@ -390,7 +390,7 @@ class Meeting:
             self._happens()
 
 
-@pytest.mark.parametrize("sealed_by_another", [False, True])
+@pytest.mark.parametrize("sealed_by_another", [pytest.param(False, marks=pytest.mark.long), True])
 def test_a_row_that_lands_during_a_seal_at_any_statement(world: World, sealed_by_another: bool) -> None:
     """It is read, or its window is known to be dirty; a second sealer at the same time changes nothing about that."""
     statements = statements_of_a_seal(world)

@@ -98,6 +98,7 @@ def test_an_error_budget_that_burns_is_a_page_and_ends(db: Database) -> None:
     assert bench.told == [("BudgetBurn placement=home", "firing"), ("BudgetBurn placement=home", "resolved")]
 
 
+@pytest.mark.long  # how fast it must burn: tests/unit/test_alert_budgets.py
 def test_a_budget_that_is_spent_in_time_is_no_news(db: Database) -> None:
     """10 % bad for ten minutes."""
     bench = Bench(db)
@@ -120,6 +121,7 @@ def test_bad_requests_are_counted_over_each_span(db: Database) -> None:
     assert home == ("home", [0, 1, 4, 61], [0, 10, 16, 130], [0, 20, 80, 1_220])
 
 
+@pytest.mark.long  # tests/unit/test_alert_inhibition.py has it, without ClickHouse
 def test_a_page_says_the_budget_that_burns_because_of_it(db: Database) -> None:
     bench = Bench(db, pages=True)
     bench.flow(75, Crowd(20), evaluate=False)
