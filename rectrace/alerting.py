@@ -7,7 +7,7 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
-from rectrace import changed, database, different, wiring
+from rectrace import changed, database, different
 from rectrace.changed_metrics import METRICS, Metric
 from rectrace.changed_story import ChangedStory, headline
 from rectrace.settings import Settings, SettingsError, read_yaml
@@ -17,7 +17,7 @@ from schemas.rules import Rule
 from sinks.alertmanager import Alertmanager
 from sinks.clickhouse.alerts import ClickHouseAlerts
 from sinks.clickhouse.changes import Changes, Times
-from sinks.clickhouse.different import Different, Values
+from sinks.clickhouse.different import Different
 from sinks.clickhouse.reader import Reader
 from sinks.clickhouse.slices import Within
 from sinks.clickhouse.wrong_calls import WrongCalls
@@ -78,7 +78,7 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
         return next((headline(story) for story in stories if story.changed or story.new_version), "")
 
     def of_calls(state: AlertState, window: int) -> str:
-        reader = Reader(client, settings.database, wiring.journey(settings))
+        reader = Reader(client, settings.database, database.journey(settings))
         until = datetime.fromtimestamp(window + WINDOW_S, UTC)
         length = until - datetime.fromtimestamp(state.began, UTC)
         labels = state.labels
@@ -86,7 +86,9 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
         within = Within(labels["placement"])
         asked = Different(reader, settings.database, Times.ending(until, length, length), bad, within)
         counts = asked.counts()
-        read = asked.values(*counts) if min(counts) >= different.FEW else Values(0, 0, [])
+        if min(counts) < different.FEW:
+            return ""
+        read = asked.values(*counts)
         told = different.differences(read.bad, read.rest, read.rows, read.places)
         return different.sentence(told, "these requests") if told.sure else ""
 

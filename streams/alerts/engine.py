@@ -148,12 +148,10 @@ class Engine:
         self, active: Mapping[str, AlertState], changes: Sequence[Change], signals: Sequence[Signal]
     ) -> tuple[dict[str, AlertState], list[Change]]:
         """Request ids for what fires now, and what changed. Without them an alert is sent all the same."""
-        kinds = {_whose(each.definition.name, each.labels): each.definition.examples for each in signals}
         known, told = dict(active), []
         for change in changes:
             state = known.get(change.state.fingerprint, change.state)
-            kind = kinds.get(_whose(state.alert, state.labels), "")
-            if change.status == "firing" and kind and not state.examples:
+            if change.status == "firing" and not state.examples and (kind := _kind(state, signals)):
                 last = state.recent[-1][0]
                 first = max(state.began, last - (EXAMPLES_FROM - 1) * WINDOW_S)
                 state = replace(state, examples=self._examples(kind, state.labels, first, last))
@@ -276,8 +274,10 @@ class Engine:
         return notification(change.state, self.links, ends_at, change.why)
 
 
-def _whose(alert: str, labels: Mapping[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
-    return alert, frozenset(labels.items())
+def _kind(state: AlertState, signals: Sequence[Signal]) -> str:
+    """What shows this alert: those of one name may be of several kinds."""
+    same = (each for each in signals if each.definition.name == state.alert and each.labels == state.labels)
+    return next((each.definition.examples for each in same), "")
 
 
 def in_order(sealed: Sequence[SealedWindow], after: int, now: float) -> Iterator[SealedWindow]:

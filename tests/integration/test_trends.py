@@ -39,9 +39,11 @@ class Bench:
         self.receiver = MemoryNotifier()
         known = Thresholds()
         trends = self.store.trends
-        sources: list[SignalSource] = [Budgets(trends, known), Segments(trends, known), Weeks(trends, known)]
-        if components:
-            sources = [Components(trends, known)]
+        sources: list[SignalSource] = (
+            [Components(trends, known)]
+            if components
+            else [Budgets(trends, known), Segments(trends, known), Weeks(trends, known)]
+        )
         if pages:
             sources.append(BuiltIn(self.store, known))
         self.engine = Engine(self.store, sources, {"am": self.receiver}, known, Metrics(CollectorRegistry()))

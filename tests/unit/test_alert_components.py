@@ -1,16 +1,15 @@
 """Components that go wrong in a small share of their calls: from counts to what is told, and when it is over."""
 
-from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Final
 
 import pytest
 
-from schemas.alerts import AlertState
 from schemas.trends import SLOT_S, ComponentCounts
 from streams.alerts.components import Components, ComponentSignals
-from streams.alerts.machine import step
 from streams.alerts.segments import LEAST_USUAL_S, USUAL_S
-from streams.alerts.text import describe
 from streams.alerts.thresholds import Thresholds
+from tests.support.looks import Looks
 
 T = 1_700_000_100 // SLOT_S * SLOT_S - 10  # the last window of five minutes
 HOURS = T - USUAL_S
@@ -30,25 +29,7 @@ def source(time: int, calls: int, empty: float, stage: str = "retrieval") -> Com
 USUAL = ranker(0, 70_000, failed=0.002)
 
 
-class Told:
-    """One look after the other, through the state machine."""
-
-    def __init__(self, said: Mapping[str, object] | None = None) -> None:
-        self.states: dict[str, AlertState] = {}
-        self.thresholds = Thresholds("file", said or {})
-        self.window = T
-
-    def look(self, *slots: Sequence[ComponentCounts]) -> list[str]:
-        """What began to fire or ended, by name."""
-        told = []
-        for found in slots:
-            signals = ComponentSignals({self.window: found}, self.thresholds).at(self.window, [])
-            self.states, changes = step(self.states, self.window, signals, describe)
-            self.window += SLOT_S
-            told += [f"{change.status} {change.state.name}" for change in changes if change.told]
-        return told
-
-
+Told: Final = partial(Looks, ComponentSignals, T)
 BAD = [USUAL, ranker(1, 1_500, failed=0.03)]
 GOOD = [USUAL, ranker(1, 1_500, failed=0.003)]
 NAME = "ComponentWorse placement=home stage=scoring component=ranker metric"

@@ -1,16 +1,14 @@
 """Segments that are worse: from counts of slots to what is told, and when it is over."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from schemas.alerts import AlertState
 from schemas.trends import SLOT_S, BadCounts, SegmentCounts
-from streams.alerts.machine import step
 from streams.alerts.segments import USUAL_S, Segments, SegmentSignals
-from streams.alerts.text import describe
 from streams.alerts.thresholds import Thresholds
+from tests.support.looks import Looks
 
 T = 1_700_000_100 // 300 * 300 - 10  # the last window of five minutes
 FIRST = T + 10 - 3 * SLOT_S
@@ -45,22 +43,19 @@ def rows(
     return found
 
 
-class Told:
-    """One look after the other, through the state machine."""
+class Told(Looks[SegmentCounts]):
+    """What is found is as of T."""
 
     def __init__(self, said: Mapping[str, object] | None = None) -> None:
-        self.states: dict[str, AlertState] = {}
-        self.thresholds = Thresholds("file", said or {})
-        self.window = T
+        super().__init__(SegmentSignals, T, said)
 
-    def look(self, found: list[SegmentCounts]) -> list[str]:
-        """What began to fire or ended, by name; found: as of T."""
-        apart = self.window - T
-        moved = [row._replace(since=row.since + apart) for row in found]
-        signals = SegmentSignals({self.window: moved}, self.thresholds).at(self.window, list(self.states.values()))
-        self.states, changes = step(self.states, self.window, signals, describe)
-        self.window += SLOT_S
-        return [f"{change.status} {change.state.name}" for change in changes if change.told]
+    def look(self, *slots: Sequence[SegmentCounts]) -> list[str]:
+        """As Looks says."""
+        told = []
+        for found in slots:
+            apart = self.window - T
+            told += super().look([row._replace(since=row.since + apart) for row in found])
+        return told
 
 
 DE: Rates = {("home", "DE"): 0.3}

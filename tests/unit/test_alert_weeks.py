@@ -1,15 +1,15 @@
 """What is unusual for this time of the week: from counts of weeks to what is told, and when it is over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
 
 import pytest
 
-from schemas.alerts import AlertState
 from schemas.trends import BadCounts, WeekCounts
-from streams.alerts.machine import step
-from streams.alerts.text import describe
 from streams.alerts.thresholds import Thresholds
 from streams.alerts.weeks import WEEKS, Weeks, WeekSignals
+from tests.support.looks import Looks
 
 T = 1_700_000_100 // 300 * 300 - 10  # the last window of five minutes
 USUAL = (1_000, 980, 1_040, 1_010, 990)
@@ -25,25 +25,7 @@ def rows(now: BadCounts | None, before: Sequence[BadCounts] = tuple(map(counts, 
     return [here, *(WeekCounts(week, "home", each) for week, each in enumerate(before, 1))]
 
 
-class Told:
-    """One look after the other, through the state machine."""
-
-    def __init__(self, said: Mapping[str, object] | None = None) -> None:
-        self.states: dict[str, AlertState] = {}
-        self.thresholds = Thresholds("file", said or {})
-        self.window = T
-
-    def look(self, *slots: Sequence[WeekCounts]) -> list[str]:
-        """What began to fire or ended, by name."""
-        told = []
-        for found in slots:
-            signals = WeekSignals({self.window: found}, self.thresholds).at(self.window, list(self.states.values()))
-            self.states, changes = step(self.states, self.window, signals, describe)
-            self.window += 300
-            told += [f"{change.status} {change.state.name}" for change in changes if change.told]
-        return told
-
-
+Told: Final = partial(Looks, WeekSignals, T)
 LOW, NORMAL, HIGH = rows(counts(600)), rows(counts(1_000)), rows(counts(1_600))
 
 
