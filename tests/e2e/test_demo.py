@@ -78,18 +78,43 @@ class Demo:
         raise AssertionError(f"{wanted!r} never came: {done.stdout} {done.stderr}")
 
 
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+@pytest.mark.parametrize(("number", "console"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_stops_cleanly_with_and_without_the_console(tmp_path: Path, number: signal.Signals, console: bool) -> None:
+    demo = Demo(tmp_path, "--rate", "20", *([] if console else ["--no-console"]))
+    demo.status()
+    started = children(demo.process.pid)
+    assert len(started) == 4 + console
+    demo.process.send_signal(number)
+    assert demo.process.wait(40) == 0
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+    assert ("console on" in demo.text()) is console
+
+
+def test_an_unknown_fault_names_the_nearest() -> None:
+    done = subprocess.run([*RECTRACE, "demo", "--fault", "source_emty"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "source_empty" in done.stderr
+
+
+def test_faults_are_listed() -> None:
+    done = subprocess.run([*RECTRACE, "demo", "--list-faults"], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") >= 16
+    assert "filter_overdrop" in done.stdout
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One in which nearly all is filtered out for one country."""
+    """One in which nearly all is filtered out for one country. It takes most of a core: the
+    tests that have no use for it stand above."""
     running = Demo(tmp_path_factory.mktemp("demo"), "--rate", "30", "--fault", "filter_overdrop")
     yield running
     running.process.terminate()
     running.process.wait(60)
-
-
-def children(pid: int) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in found.stdout.split()]
 
 
 def test_from_the_screen_to_the_story_of_one_item(demo: Demo) -> None:
@@ -198,27 +223,3 @@ def test_every_page_of_the_console(demo: Demo, tmp_path: Path) -> None:
             page.wait_for_selector("[role=status] .q-spinner", state="detached")
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
     assert (seen.outside, seen.wrong) == ([], [])
-
-
-@pytest.mark.parametrize(("number", "console"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_stops_cleanly_with_and_without_the_console(tmp_path: Path, number: signal.Signals, console: bool) -> None:
-    demo = Demo(tmp_path, "--rate", "20", *([] if console else ["--no-console"]))
-    demo.status()
-    started = children(demo.process.pid)
-    assert len(started) == 4 + console
-    demo.process.send_signal(number)
-    assert demo.process.wait(40) == 0
-    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
-    assert ("console on" in demo.text()) is console
-
-
-def test_an_unknown_fault_names_the_nearest() -> None:
-    done = subprocess.run([*RECTRACE, "demo", "--fault", "source_emty"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "source_empty" in done.stderr
-
-
-def test_faults_are_listed() -> None:
-    done = subprocess.run([*RECTRACE, "demo", "--list-faults"], capture_output=True, text=True, check=True)
-    assert done.stdout.count("\n") >= 16
-    assert "filter_overdrop" in done.stdout
