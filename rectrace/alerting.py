@@ -1,14 +1,15 @@
 """The alert engine from settings."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
 from rectrace import changed, database, different
-from rectrace.changed_metrics import METRICS, Metric
+from rectrace.changed_metrics import METRICS
 from rectrace.changed_story import ChangedStory, headline
 from rectrace.settings import Settings, SettingsError, read_yaml
 from schemas.alerts import AlertState
@@ -72,7 +73,7 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
         lengths = [timedelta(seconds=NOW_S)] if state.alert in _DISTRIBUTIONS else [judged, max(judged, _LEAST)]
         stories = []
         for length in dict.fromkeys(lengths):
-            stories.append(ask(METRICS[name], Times.ending(until, length, length), until, state.labels))
+            stories.append(ask(name, until, length, state.labels.get("placement", "")))
             if stories[-1].suspect:
                 return headline(stories[-1])
         return next((headline(story) for story in stories if story.changed or story.new_version), "")
@@ -92,10 +93,10 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
         told = different.differences(read.bad, read.rest, read.rows, read.places)
         return different.sentence(told, "these requests") if told.sure else ""
 
-    def ask(metric: Metric, times: Times, until: datetime, labels: Mapping[str, str]) -> ChangedStory:
-        placement = labels.get("placement", "")
-        changes = Changes(client, settings.database, times, until, placement)
-        return changed.ask(changes, metric, database.order(settings, placement))
+    @lru_cache(maxsize=64)  # one fault has many alerts, which ask the same of a window
+    def ask(metric: str, until: datetime, length: timedelta, placement: str) -> ChangedStory:
+        changes = Changes(client, settings.database, Times.ending(until, length, length), until, placement)
+        return changed.ask(changes, METRICS[metric], database.order(settings, placement))
 
     return explain
 
