@@ -7,7 +7,7 @@ from streams.alerts.model import SLOT, Definition, Kind
 _STALE: Final = 100  # windows: three slots of which nobody knows anything
 
 SEGMENT_WORSE: Final = Definition(
-    "SegmentWorse", "ticket", Kind.ABOVE, 0.01, min_total=200, needed=3, of=3, quiet=2, every=SLOT, stale=_STALE,
+    "SegmentWorse", "ticket", Kind.ABOVE, 0.01, min_total=100, needed=3, of=3, quiet=2, every=SLOT, stale=_STALE,
     examples="segment",
     summary="{segment} at {placement}: {actual} of its requests {what} ({bad} of {total} in five minutes; expected are "
     "{expected}, by the other requests). That costs {lost} requests which others would not have lost.",

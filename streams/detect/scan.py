@@ -35,7 +35,7 @@ class ScanPolicy:
     """q: share of false discoveries. least: how much higher the share of bad ones must be. in_a_row: hits."""
 
     q: float = 0.01
-    min_requests: float = 200
+    min_requests: float = 100
     least: float = 0.01
     in_a_row: int = 3
 

@@ -71,7 +71,7 @@ def test_a_segment_that_is_always_worse_is_no_news() -> None:
 
 
 def test_floors() -> None:
-    small = {ALL: Cell(100, 10_000), key(country="BR"): Cell(90, 150)}
+    small = {ALL: Cell(100, 10_000), key(country="BR"): Cell(54, 90)}
     assert scan(small, ScanPolicy()) == []
     slight = {ALL: Cell(20_000, 10_000_000), key(country="BR"): Cell(4_500, 1_000_000)}
     assert scan(slight, ScanPolicy()) == []

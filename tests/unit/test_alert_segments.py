@@ -112,7 +112,7 @@ def test_more_or_less_traffic_where_empty_is_usual_is_no_news() -> None:
 
 
 def test_few_requests_small_effects_and_short_memories_say_nothing() -> None:
-    assert Told().look(rows(DE, DE, DE, n=40)) == []
+    assert Told().look(rows(DE, DE, DE, n=30)) == []
     slight: Rates = {("home", "DE"): 0.028}
     assert Told().look(rows(slight, slight, slight, n=100_000)) == []
     assert Told().look(rows(DE, DE, DE, since=FIRST - 3_590)) == []
