@@ -26,7 +26,7 @@ class Demo:
         self._output = folder / "out.txt"
         fault = f"source_empty@{BEGINS}-{ENDS}"
         command = [*RECTRACE, "demo", *FREE_PORTS, "--clickhouse-port", "0", "--data", str(folder / "data")]
-        command += ["--rate", "30", "--fault", fault, "--alertmanager", alertmanager]
+        command += ["--rate", "30", "--fault", fault, "--alertmanager", alertmanager, "--no-console"]
         with self._output.open("w") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
 
