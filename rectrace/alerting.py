@@ -90,7 +90,7 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
         if min(counts) < different.FEW:
             return ""
         read = asked.values(*counts)
-        told = different.differences(read.bad, read.rest, read.rows, read.places)
+        told = different.differences(read.bad, read.rest, read.rows, read.places).beside(bad.component)
         return different.sentence(told, "these requests") if told.sure else ""
 
     @lru_cache(maxsize=64)  # one fault has many alerts, which ask the same of a window

@@ -1,7 +1,7 @@
 """What is different about the bad requests? Pure, from rows of sinks/clickhouse/different.py."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from streams.detect.proportion import Interval, Share, apart, likelihood, wilson
@@ -26,6 +26,7 @@ _FIELDS: Final = {  # how a field's name and value are said
     "drops as": "{name} drops as {value}",
     "drops many": "{name} drops more than {value}",
 }
+_DONE: Final = ("component", "source")  # fields that say what a component did
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ class Differences:
     def sure(self) -> list[Difference]:
         """What is commoner among the bad ones, more than by chance."""
         return [each for each in self.found if each.sure and each.explains > 0]
+
+    def beside(self, component: str) -> "Differences":
+        """Without what that component did, where the bad ones were chosen by it: its version stays."""
+        found = (each for each in self.found if each.name != component or each.field not in _DONE)
+        return replace(self, found=tuple(found))
 
 
 def differences(bad: int, rest: int, rows: Sequence[Row], places: Mapping[str, int]) -> Differences:

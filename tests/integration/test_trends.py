@@ -174,6 +174,7 @@ def test_a_page_says_the_segment_that_is_worse(db: Database) -> None:
     assert {(state.status, state.inhibited_by) for state in worse.values()} == {("firing", page)}
 
 
+@pytest.mark.long  # tests/unit/test_alert_segments.py has it, without ClickHouse
 def test_segments_that_are_all_alike_say_nothing(db: Database) -> None:
     """1.3 % of everything."""
     bench = Bench(db, pages=True)
@@ -224,6 +225,8 @@ def test_it_says_whose_calls_go_wrong(
     explain = explainer(where, db.client, ClickHouseAlerts(db.client, db.name))
     said = explain(state, START)
     assert said.startswith("Commoner among these requests than among the others: country=DE (100% against 0%)")
+    assert "finds nothing" not in said, "that is what they were chosen by"
+    assert f"{component} timeout" not in said
     assert explain(but(state, labels={**labels, "placement": "cart"}), START) == ""
 
 
@@ -257,6 +260,7 @@ def test_traffic_that_is_unusual_for_the_time_of_the_week_is_a_ticket_and_ends(d
     assert bench.told == [(name, "firing"), (name, "resolved")]
 
 
+@pytest.mark.long  # tests/unit/test_alert_weeks.py has it, without ClickHouse
 def test_with_too_few_weeks_nothing_is_said(db: Database) -> None:
     bench = remembered(db, 2)
     bench.flow(20, *FEW)

@@ -54,6 +54,26 @@ def test_more_looks_ask_for_more() -> None:
     assert sentence(many, "slow requests").endswith("beyond chance (5,000 values compared).")
 
 
+def test_what_the_bad_ones_were_chosen_by_is_no_difference() -> None:
+    told = differences(
+        50,
+        5_000,
+        [
+            row("source", "covisit", "finds nothing", 50, 0),
+            row("component", "covisit", "timeout", 50, 0),
+            row("source", "content", "finds nothing", 45, 0),
+            row("version", "covisit", "3.0.0", 44, 0),
+            row("segment", "app", "8.4", 43, 0),
+        ],
+        {},
+    )
+    assert [each.says for each in told.beside("covisit").sure] == [
+        "source content finds nothing",
+        "covisit 3.0.0",
+        "app=8.4",
+    ]
+
+
 def test_nothing_to_compare() -> None:
     told = differences(0, 0, [], {})
     assert (told.bad, told.rest, told.found) == (0, 0, ())
