@@ -14,7 +14,7 @@ from schemas.pipeline import STAGES
 from sinks.clickhouse.changes import Changes, Evidence
 from sinks.clickhouse.rows import utc
 from streams.detect.mix import divergence, moves
-from streams.detect.suspects import Deviation, Signal, deviations
+from streams.detect.suspects import Deviation, deviations
 
 Row = Mapping[str, Any]
 EXAMPLES: Final = 5
@@ -124,8 +124,7 @@ def _deviations(
         *looks.score_looks(read.fates, within, looks.last_scorers(read.stages)),
         *looks.rule_looks(changes.rules(most)),
     ]
-    first: Signal | None = "duration" if metric.kind == "latency" else None
-    return deviations(all_looks, looks.places(read.stages, order), first=first)
+    return deviations(all_looks, looks.places(read.stages, order), first=metric.shows)
 
 
 def _of_bad(
@@ -134,13 +133,13 @@ def _of_bad(
     """What deviates in the requests that show the change: in the sums of all requests a small segment is lost. They are
     compared with those that showed the same before, where there were some, else with all before."""
     total = measured.segments[""]
-    if not metric.status or total.now.share.value <= total.before.share.value or not metric.more_is_worse:
+    if not metric.statuses or total.now.share.value <= total.before.share.value or not metric.more_is_worse:
         return []
     bad = max(total.now.part, total.before.part)
     all_before = total.before.part < FEW
     requests = max(total.before.requests if all_before else 0.0, bad)
-    rows = _at(changes, causes).bad(metric.status, _where(causes), all_before=all_before, requests=requests)
-    return deviations(looks.bad_looks(rows), looks.places(read.stages, order))
+    rows = _at(changes, causes).bad(metric.statuses, _where(causes), all_before=all_before, requests=requests)
+    return deviations(looks.bad_looks(rows), looks.places(read.stages, order), first=metric.shows)
 
 
 def _part(measured: _Measured, segment: str) -> list[float]:
@@ -192,7 +191,7 @@ def _evidence(story: ChangedStory) -> Iterator[Evidence]:
         if each.component and each.appeared
     ]
     if story.changed:
-        base = replace(where, status=metric.status, slowest=metric.kind == "latency")
+        base = replace(where, statuses=metric.statuses, slowest=metric.kind == "latency")
         yield from (_both(base, each) for each in shows)
         yield base
         yield replace(base, segment=None, arm=None)

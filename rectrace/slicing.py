@@ -29,7 +29,7 @@ def _column(name: str) -> Any:
 
 
 def _status(name: str, says: str) -> Metric:
-    return Metric(name, "share", says, _column(name), status=name)
+    return Metric(name, "share", says, _column(name), statuses=(name,))
 
 
 # By what has to be read for it. What sealed windows have is in `serving`, and so is what only traces tell.

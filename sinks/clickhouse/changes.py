@@ -1,6 +1,6 @@
 """What changed between two times of the same length: sums of sealed windows, now and then. Reads only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -70,7 +70,7 @@ class Times:
 class Evidence:
     """What a request to look at shows. Empty: any."""
 
-    status: str = ""
+    statuses: tuple[str, ...] = ()  # any of them
     segment: tuple[str, str] | None = None  # name and value
     arm: tuple[str, str] | None = None  # experiment and variant
     component: str = ""  # it failed, put out nothing, or has
@@ -82,7 +82,7 @@ class Evidence:
     def condition(self) -> str:
         """An SQL expression over the columns of `traces`, with query parameters."""
         wanted = {
-            "has(statuses, {status:String})": self.status,
+            "hasAny(statuses, {statuses:Array(String)})": self.statuses,
             "segments[{segment:String}] = {value:String}": self.segment,
             "experiments[{arm:String}] = {variant:String}": self.arm,
             "arrayExists((component, version) -> component = {component:String} AND version = {version:String}, "
@@ -101,11 +101,12 @@ class Evidence:
         return " AND ".join(condition for condition, value in wanted.items() if value) or "true"
 
     @property
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str | list[str]]:
         """Query parameters."""
         segment, arm = self.segment or ("", ""), self.arm or ("", "")
         return {
-            "status": self.status, "segment": segment[0], "value": segment[1], "arm": arm[0], "variant": arm[1],
+            "statuses": list(self.statuses),
+            "segment": segment[0], "value": segment[1], "arm": arm[0], "variant": arm[1],
             "component": self.component, "version": self.version, "reason": self.reason, "rule": self.rule,
         }  # fmt: skip
 
@@ -145,10 +146,10 @@ class Changes:
         """How candidacies of items ended that were not available, by the catalogue as of then."""
         return self._rows("changed_guard", self.times.of_outcomes(self.now))
 
-    def bad(self, status: str, within: Evidence, *, all_before: bool, requests: float) -> list[Row]:
-        """What components did in requests of a status, of those that `within` says; before in all such requests, or in
-        those of the status, too. requests: about how many there are; a sample is read."""
-        told = {**self.times.parameters, **within.parameters, "status": status, "all_before": all_before}
+    def bad(self, statuses: Sequence[str], within: Evidence, *, all_before: bool, requests: float) -> list[Row]:
+        """What components did in requests of any of these statuses, of those that `within` says; before in all such
+        requests, or in those of the statuses, too. requests: about how many there are; a sample is read."""
+        told = {**self.times.parameters, **within.parameters, "statuses": list(statuses), "all_before": all_before}
         return self._rows("changed_bad", told, condition=within.condition(), sampled=self._sampled(requests))
 
     def rules(self, requests: float) -> list[Row]:

@@ -86,8 +86,9 @@ def deviations(
     min_z: float = MIN_Z,
 ) -> list[Deviation]:
     """What deviates, in pipeline order. place: of a stage and component, equal for those side by side, of which the
-    plainest deviation comes first. Durations come last, unless they are asked for: being slow empties no list. A
-    signal that is `first` goes before the others of its component."""
+    plainest deviation comes first. first: what is asked about. Durations come last, as being slow empties no list;
+    unless they are asked for: then they go before the others of their component, which may be slow for what an earlier
+    one does. Anything else that is asked for goes before everything: it is no consequence of what differs upstream."""
     held: dict[tuple[str, str, Signal, str], list[tuple[float, Look]]] = defaultdict(list)
     for look in looks:
         z = _z(look)
@@ -96,9 +97,10 @@ def deviations(
     found = [_together(*key, members) for key, members in held.items()]
 
     def order(each: Deviation) -> tuple[object, ...]:
-        late = each.signal == "duration" and first != "duration"
-        plain = -1 if each.signal == first else _ORDER[each.signal]
-        return late, place(each.stage, each.component), plain, -abs(each.z), each.component, each.what
+        asked, slow = each.signal == first, each.signal == "duration"
+        turn = 1 if asked == slow else 0 if asked else 2
+        plain = -1 if asked else _ORDER[each.signal]
+        return turn, place(each.stage, each.component), plain, -abs(each.z), each.component, each.what
 
     return sorted(found, key=order)
 

@@ -188,9 +188,9 @@ def _ask_what_changed(changes: Changes) -> None:
     assert {row["component"] for row in changes.stages()} >= {"ann", "stock", "ranker", "api"}
     assert {(row["rule_id"], row["is_now"], row["times"]) for row in changes.rules(10)} >= {("boost_new_season", 0, 4)}
     assert {row["element"]: row["affected"] for row in changes.version("ann", "2.3.1", 10)}["country=FR"] == 1
-    assert changes.examples(Evidence(status="fallback", component="ranker"), 5) == ["fallback"]
+    assert changes.examples(Evidence(statuses=("fallback",), component="ranker"), 5) == ["fallback"]
     assert changes.examples(Evidence(segment=("country", "DE"), component="region", reason="region"), 5) == ["empty"]
-    bad = changes.bad("short", Evidence(segment=("country", "DE")), all_before=True, requests=10)
+    bad = changes.bad(["short"], Evidence(segment=("country", "DE")), all_before=True, requests=10)
     assert [(row["stage"], row["is_now"]) for row in bad if row["placement"] == "cart"] == [
         ("filtering", 1), ("filtering", 1), ("request", 1), ("response", 1), ("retrieval", 1),
     ]  # fmt: skip

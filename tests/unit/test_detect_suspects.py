@@ -52,6 +52,15 @@ def test_being_slow_is_told_last_unless_asked_for() -> None:
     assert named(deviations(looks, place, first="duration")) == ["retrieval/ann duration", "scoring/ranker failed"]
 
 
+def test_what_is_asked_about_is_told_first_however_much_differs_upstream() -> None:
+    looks = [look("filtering", "stock", "dropped", 0.0, 0.2), look("scoring", "ranker", "failed", 0.0, 0.1)]
+    looks.append(look("response", "api", "failed", 0.0, 0.1))
+    assert named(deviations(looks, place))[0] == "filtering/stock dropped"
+    assert named(deviations(looks, place, first="failed")) == [
+        "scoring/ranker failed", "response/api failed", "filtering/stock dropped",
+    ]  # fmt: skip
+
+
 def test_placements_are_told_together() -> None:
     looks = [
         look("retrieval", "ann", "empty", 0.0, now, placement=at) for at, now in (("b", 1.0), ("a", 0.5), ("c", 0))

@@ -22,6 +22,6 @@ ARRAY JOIN arrayFlatten(arrayMap(
     stages.dropped_counts
 )) AS told
 WHERE $visible AND ({placement:String} = '' OR placement = {placement:String}) AND $condition AND $sampled
-    AND ({all_before:Bool} AND window < {since:DateTime('UTC')} OR has(statuses, {status:String}))
+    AND ({all_before:Bool} AND window < {since:DateTime('UTC')} OR hasAny(statuses, {statuses:Array(String)}))
 GROUP BY placement, stage, component, reason, is_now
 ORDER BY placement, stage, component, reason, is_now
