@@ -17,7 +17,7 @@ P95: Final = LEVELS.index(0.95)
 class Metric:
     """kind: a count; a share of requests, slots or candidates; a mean a request; a latency in ms. whole: the column
     that `part` is counted among. more_is_worse: None where neither is. statuses: of the requests that show it, any of
-    them. shows: the signal of the component by which a request counts."""
+    them. shows: the signal of a component that makes a request count, unless it is mostly a consequence."""
 
     name: str
     kind: Kind
@@ -51,10 +51,7 @@ METRICS: Final[Mapping[str, Metric]] = {
             "failed", "share", "requests with a failed stage", _column("failed"), statuses=("error", "timeout"),
             shows="failed",
         ),
-        Metric(
-            "incomplete", "share", "incomplete requests", _column("incomplete"), statuses=("incomplete",),
-            shows="missing",
-        ),
+        Metric("incomplete", "share", "incomplete requests", _column("incomplete"), statuses=("incomplete",)),
         Metric(
             "no_response", "share", "requests without a response",
             lambda row: float(row["requests"] - row["responded"]),

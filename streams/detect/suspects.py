@@ -88,7 +88,7 @@ def deviations(
     """What deviates, in pipeline order. place: of a stage and component, equal for those side by side, of which the
     plainest deviation comes first. first: what is asked about. Durations come last, as being slow empties no list;
     unless they are asked for: then they go before the others of their component, which may be slow for what an earlier
-    one does. Anything else that is asked for goes before everything: it is no consequence of what differs upstream."""
+    one does. Anything else asked for goes before everything: what fails seldom does for what differs upstream."""
     held: dict[tuple[str, str, Signal, str], list[tuple[float, Look]]] = defaultdict(list)
     for look in looks:
         z = _z(look)
