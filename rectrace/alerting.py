@@ -96,7 +96,7 @@ def explainer(settings: Settings, client: Client, store: ClickHouseAlerts) -> Ca
     @lru_cache(maxsize=64)  # one fault has many alerts, which ask the same of a window
     def ask(metric: str, until: datetime, length: timedelta, placement: str) -> ChangedStory:
         changes = Changes(client, settings.database, Times.ending(until, length, length), until, placement)
-        return changed.ask(changes, METRICS[metric], database.order(settings, placement))
+        return changed.ask(changes, METRICS[metric], database.order(settings, placement), examples=False)
 
     return explain
 

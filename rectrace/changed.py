@@ -43,8 +43,9 @@ class _Read:
     guard: Sequence[Row] = ()
 
 
-def ask(changes: Changes, metric: Metric, order: Sequence[str] = STAGES) -> ChangedStory:
+def ask(changes: Changes, metric: Metric, order: Sequence[str] = STAGES, *, examples: bool = True) -> ChangedStory:
     """What changed between the two times of `changes`. order: the placement's stages or components, in pipeline order.
+    examples: whether to look for requests that show it.
 
     Raises Unavailable when ClickHouse cannot answer.
     """
@@ -68,7 +69,9 @@ def ask(changes: Changes, metric: Metric, order: Sequence[str] = STAGES) -> Chan
         placements=tuple(sorted(measured.placements)),
         examples=(),
     )
-    return story if story.quiet else replace(story, examples=tuple(_examples(changes, story, read.guard)))
+    return (
+        story if story.quiet or not examples else replace(story, examples=tuple(_examples(changes, story, read.guard)))
+    )
 
 
 def _measure(changes: Changes, metric: Metric) -> _Measured:

@@ -15,6 +15,7 @@ from typing import Final
 
 from schemas.parts import WINDOW_S, WindowState
 from streams.ports import TopicPartition
+from streams.retries import pause_after
 
 LONGEST_RETRY_S: Final = 30.0
 
@@ -77,7 +78,7 @@ class Windows:
     def failed(self, window: int, monotonic: float) -> None:
         """Its seal was abandoned."""
         failures = self._failures.get(window, (0, 0.0))[0] + 1
-        self._failures[window] = failures, monotonic + min(2.0**failures, LONGEST_RETRY_S)
+        self._failures[window] = failures, monotonic + pause_after(failures, LONGEST_RETRY_S)
 
     def sealed(self, window: int) -> None:
         """Its seal was published."""

@@ -1,14 +1,18 @@
 """What rules found, as their alerts are judged by it."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from schemas.alerts import RuleCounts, RuleExample, RuleHit
-from schemas.errors import Invalid
+from schemas.errors import Invalid, Unavailable
 from schemas.rules import Rule, decode_rule
 from sinks.clickhouse.alert_counts import Ask
 from sinks.clickhouse.rows import when
+
+log = logging.getLogger(__name__)
+SHOWN_S: Final = 120  # examples are of windows up to so long before, however long a rule looks back
 
 
 class RuleCountReader:
@@ -31,9 +35,17 @@ class RuleCountReader:
         hits = [RuleHit(*row) for row in rows]
         if not any(hit.hit for hit in hits):
             return RuleCounts(rules, hits, [])
-        since = when(min(hit.window for hit in hits if hit.hit))
-        shown = self._ask("alert_rule_examples", first=since, last=when(last))
-        return RuleCounts(rules, hits, [_example(row) for row in shown])
+        since = max(min(hit.window for hit in hits if hit.hit), first - SHOWN_S)
+        return RuleCounts(rules, hits, self._examples(since, last))
+
+    def _examples(self, first: int, last: int) -> list[RuleExample]:
+        """Without them alerts are judged all the same."""
+        try:
+            rows = self._ask("alert_rule_examples", first=when(first), last=when(last))
+        except Unavailable as error:
+            log.warning("no examples for the alerts of rules: %s", error)
+            return []
+        return [_example(row) for row in rows]
 
     def rules(self, first: int, last: int) -> dict[str, Rule]:
         """What judged the windows from first to last, both inside; by version."""

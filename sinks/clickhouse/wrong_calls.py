@@ -7,7 +7,8 @@ from typing import Final
 OF_COMPONENT: Final = "s.stage = {stage:String} AND s.component = {component:String}"
 WRONG: Final[Mapping[str, str]] = {
     "failed": f"arrayExists(s -> {OF_COMPONENT} AND s.status IN ('timeout', 'error'), stages)",
-    "zero_out": f"arrayExists(s -> {OF_COMPONENT} AND s.has_items AND empty(s.items), stages)",
+    "zero_out": f"arrayExists(s -> {OF_COMPONENT} AND s.status NOT IN ('timeout', 'error') "
+    "AND (s.has_items OR s.n_out IS NOT NULL) AND ifNull(s.n_out, length(s.items)) = 0, stages)",
     "degenerate": f"arrayExists(s -> {OF_COMPONENT} AND length(s.scores) > 1 AND arrayUniq(arrayFilter("
     "x -> x IS NOT NULL, s.scores)) < 2, stages)",
 }

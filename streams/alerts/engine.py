@@ -38,6 +38,7 @@ from streams.alerts.text import Links, describe, notification
 from streams.alerts.thresholds import Thresholds
 from streams.metrics import Metrics
 from streams.ports import AlertStore, Notifier
+from streams.retries import pause_after
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ MOST_BATCHES: Final = 20  # a tick; the next one goes on
 START_S: Final = 600  # the first time, so much is evaluated of what was sealed before
 SKIP_S: Final = 60  # a window that is not sealed so long after its end, while newer ones are, keeps them no longer
 EXPLAINED_S: Final = 60  # from when it fired
+ASKING_S: Final = 10.0  # a tick: then alerts go out without causes or examples, and are asked about in the next ones
 EXAMPLES_FROM: Final = 6  # windows in which examples are looked for
 LONGEST_RETRY_S: Final = 60.0
 FRESH_S: Final = 20.0
@@ -84,11 +86,13 @@ class Engine:
     explain: Callable[[AlertState, int], str] = lambda state, window: ""
     monotonic: Callable[[], float] = time.monotonic
     _read_at: float = 0.0  # monotonic: when what fires was read
+    _asking_until: float = 0.0  # monotonic: what explains alerts is read until then
     _known: dict[str, _Target] = field(default_factory=dict)
     _firing: list[AlertState] = field(default_factory=list)
 
     def tick(self, now: float) -> None:
         """Evaluate what has been sealed, and tell what is to be told; now in epoch seconds."""
+        began = self.monotonic()
         try:
             self._introduce()
             self._watch_ingest(now)
@@ -100,12 +104,14 @@ class Engine:
             for name in self.targets:  # while nobody knows better, what fires goes on
                 self._guarded(name, lambda notifier, target: self._resend(notifier, target, now), now)
             raise
+        now += self.monotonic() - began  # what is told holds from now on, however long that took
         for name in self.targets:
             self._guarded(name, partial(self._tell, name, now), now)
 
     # --- evaluating
 
     def _evaluate(self, now: float) -> None:
+        self._asking_until = self.monotonic() + ASKING_S
         for _ in range(MOST_BATCHES):
             last = self.store.latest("sealed")
             after = last.window if last else int(now - START_S) // WINDOW_S * WINDOW_S
@@ -151,7 +157,8 @@ class Engine:
         known, told = dict(active), []
         for change in changes:
             state = known.get(change.state.fingerprint, change.state)
-            if change.status == "firing" and not state.examples and (kind := _kind(state, signals)):
+            asks = change.status == "firing" and not state.examples and not self._asked_enough
+            if asks and (kind := _kind(state, signals)):
                 last = state.recent[-1][0]
                 first = max(state.began, last - (EXAMPLES_FROM - 1) * WINDOW_S)
                 state = replace(state, examples=self._examples(kind, state.labels, first, last))
@@ -168,13 +175,17 @@ class Engine:
 
     def _with_cause(self, state: AlertState, window: int) -> AlertState:
         """What fires and is told, with what changed; while too few requests name no cause, asked again for a while."""
-        if not state.told or state.changed or window - state.fired > EXPLAINED_S:
+        if not state.told or state.changed or window - state.fired > EXPLAINED_S or self._asked_enough:
             return state
         try:
             return replace(state, changed=self.explain(state, window))
         except Exception as error:  # whatever it is, the alert must go out
             log.warning("cannot say what changed for %s: %s", state.name, error)
             return state
+
+    @property
+    def _asked_enough(self) -> bool:
+        return self.monotonic() > self._asking_until
 
     def _watch_ingest(self, now: float) -> None:
         """Whether what is known is of now. What this chain calls a window is ten seconds of the clock."""
@@ -237,7 +248,7 @@ class Engine:
             target.failures = 0
         except Unavailable as error:
             target.failures += 1
-            target.retry_at = now + min(2.0**target.failures, LONGEST_RETRY_S)
+            target.retry_at = now + pause_after(target.failures, LONGEST_RETRY_S)
             self.metrics.notify_failures.labels(name).inc()
             log.warning("%s. What is to be told is kept; trying again.", error)
 

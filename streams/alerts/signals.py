@@ -19,12 +19,14 @@ from streams.alerts.pressures import Pressures
 from streams.alerts.text import number, percent
 from streams.alerts.thresholds import Thresholds
 from streams.alerts.yields import compared, flow
+from streams.detect.proportion import Share, likelihood
 
 SPAN: Final = 30  # windows that are pooled at most
 HISTORY_S: Final = 600
 GAP_S: Final = 60
 LEAST_HISTORY: Final = 30  # windows
 TRAFFIC: Final = 3  # windows that traffic is summed over
+CHANCE: Final = 5.0  # standard errors: there is a look every ten seconds at each component
 UNKNOWN: Final = "(unknown)"
 _ENDS: Final = frozenset({"request", "response"})  # that they are missing or slow is the whole request's business
 _BY_NAME: Final = {definition.name: definition for definition in BUILT_IN}
@@ -98,7 +100,7 @@ class CountedSignals:
         self._placements: dict[str, dict[int, PlacementCounts]] = defaultdict(dict)
         self._stages: dict[Stage, dict[int, StageCounts]] = defaultdict(dict)
         self._latencies: dict[Stage, dict[int, tuple[float, int]]] = defaultdict(dict)
-        self._letters: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # as events are
+        self._letters = counts.letters
         self._events: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))  # by component, "" for all
         for placement in counts.placements:
             self._placements[placement.placement][placement.window] = placement
@@ -109,9 +111,6 @@ class CountedSignals:
         self._pressures = Pressures(counts.pressures, counts.slots)
         for each in counts.latencies:
             self._latencies[Stage(each.placement, each.stage, each.component)][each.window] = each.p95, each.n
-        for letter in counts.letters:  # broken bytes may name anything: only who also sends sound events is named
-            component = letter.component if letter.component in self._events else ""
-            self._letters[component][letter.window] += letter.letters
 
     def at(self, window: int, active: Collection[AlertState]) -> Iterator[Signal]:
         """As Signals says."""
@@ -125,7 +124,9 @@ class CountedSignals:
         yield from self._yields(window, recent, history, _frozen(active, "YieldShift"))
         yield from self._pressed(window, recent, history)
         yield from self._slow(window, history)
-        yield from self._dead(window, recent)
+        yield from self._dead(
+            window, recent, {each.labels["component"] for each in active if each.alert == "DeadLetters"}
+        )
 
     def _of(self, name: str, placement: str = "", component: str = "") -> Definition | None:
         return self._thresholds.of(_BY_NAME[name], placement, component)
@@ -171,7 +172,7 @@ class CountedSignals:
     def _missing(
         self, name: str, window: int, recent: Sequence[int], history: Sequence[int], frozen: "Frozen"
     ) -> Iterator[Signal]:
-        """Events of a component for each request of its placement, now and before."""
+        """Events of a component for each request of its placement, now and before. What may be chance is as before."""
         known = {Stage(**labels) for labels, _ in frozen.values()}
         for where in [*self._stages, *(known - self._stages.keys())]:
             definition = self._of(name, where.placement, where.component)
@@ -179,24 +180,29 @@ class CountedSignals:
             if definition is None or where.stage in _ENDS or window not in requests:
                 continue
             rows = self._stages.get(where, {})
-            before = self._rate(rows, requests, history)
-            rate = frozen.get(_key(where.labels), (where.labels, before))[1]
+            before = self._before(rows, requests, history)
+            rate = frozen.get(_key(where.labels), (where.labels, before.value))[1]
             if not rate:
                 continue
             seen, asked = self._pair(rows, requests, recent, definition.min_total / rate)
             text = {"expected": f"{rate * asked:,.0f}"}
             value = seen / asked if asked else None
-            yield Signal(definition, where.labels, seen, rate * asked, value, before or None, text=text)
+            usual = before._replace(part=rate * before.whole)
+            if asked and before.n and not _fewer(usual, Share(seen, asked, asked)):
+                value = max(seen / asked, rate)
+            yield Signal(definition, where.labels, seen, rate * asked, value, before.value or None, text=text)
 
     @staticmethod
-    def _rate(
+    def _before(
         rows: Mapping[int, StageCounts], requests: Mapping[int, PlacementCounts], history: Sequence[int]
-    ) -> float:
+    ) -> Share:
+        """Events of all requests; of none while too little is known."""
         first = min(rows, default=0)
         known = [window for window in history if window in requests and window >= first]
         if not rows or len(known) < LEAST_HISTORY:
-            return 0.0
-        return sum(rows[w].n for w in known if w in rows) / max(sum(requests[w].requests for w in known), 1)
+            return Share(0, 0, 0)
+        asked = sum(requests[window].requests for window in known)
+        return Share(sum(rows[window].n for window in known if window in rows), asked, asked)
 
     @staticmethod
     def _pair(
@@ -248,10 +254,15 @@ class CountedSignals:
                 if definition := self._of(name, where.placement, where.component):
                     yield Signal(definition, labels, total=n, value=value, baseline=usual)
 
-    def _dead(self, window: int, recent: Sequence[int]) -> Iterator[Signal]:
-        for component, letters in self._letters.items():
+    def _dead(self, window: int, recent: Sequence[int], told: Collection[str]) -> Iterator[Signal]:
+        """Broken bytes may name anything: only who sends sound events, too, is named, or did when it was told of."""
+        named = self._events.keys() | told
+        found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for letter in self._letters:
+            found[letter.component if letter.component in named else ""][letter.window] += letter.letters
+        for component, letters in found.items():
             definition = self._of("DeadLetters", component=component)
-            events = self._events[component]
+            events = self._events.get(component, {})
             if definition is None or not (window in letters or window in events):
                 continue
             rows = {each: (letters.get(each, 0), events.get(each, 0)) for each in recent}
@@ -273,6 +284,12 @@ def _frozen(active: Iterable[AlertState], name: str) -> Frozen:
 
 def _key(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
+
+
+def _fewer(before: Share, now: Share) -> bool:
+    """By more than chance. Of a component with several events a request each of them counts as a part of one."""
+    most = max(before.value, 1.0)
+    return likelihood(*(share._replace(whole=share.whole * most) for share in (before, now))) <= -CHANCE
 
 
 def _failed(row: StageCounts) -> tuple[float, float]:

@@ -103,6 +103,19 @@ def test_what_is_sealed_again_is_read_again(bench: Bench) -> None:
     assert sorted(bench.store.counts(start, start + 10).stages) == sorted(anew.stages)
 
 
+def test_where_nothing_has_come_whole_for_longer_than_a_day_ingest_lags_by_a_day(bench: Bench) -> None:
+    start = bench.traffic.window
+    columns = "window, run, tail, rows, requests, incomplete"
+    for at, incomplete, newest in (
+        (start, False, start),
+        (start + 3_600, True, start),
+        (start + 3 * 86_400, True, start + 2 * 86_400),
+    ):
+        values = f"SELECT toDateTime({at}, 'UTC'), 1, 1, 1, 1, {incomplete}"
+        bench.database.client.command(f"INSERT INTO {bench.database.name}.sealed ({columns}) {values}")
+        assert bench.store.newest_complete() == newest
+
+
 def test_quiet_traffic_says_nothing(bench: Bench) -> None:
     bench.flow(8)
     assert bench.changes == []

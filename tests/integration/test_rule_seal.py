@@ -124,6 +124,19 @@ def test_what_alerts_are_judged_by_names_rules_groups_and_examples(shop: Shop) -
     )
 
 
+def test_a_window_without_requests_ends_no_alert_of_a_rule(shop: Shop) -> None:
+    shop.publish({**UNKNOWN, "fires": {"within": "10m"}})
+    shop.made.land(incident.requests())
+    shop.settle()
+    noon = incident.NOON_MS // 1000
+    shop.made.seal.seal_empty(noon + 60, noon + 300)
+    store = ClickHouseAlerts(shop.made.client, shop.made.name)
+    for first in (noon + 20, noon + 200):
+        (signal,) = RuleSignals(store.rule_counts(first, first)).at(first, [])
+        assert signal.bad > 0
+    assert store.rules(noon + 2 * 86_400, noon + 2 * 86_400) == {}, "what judged a day ago"
+
+
 def test_evidence_is_bounded_and_hits_are_counted_in_full(clickhouse: str, database: str) -> None:
     with connect(clickhouse) as client:
         shop = Shop(client, database, most=2)

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace as but
@@ -10,8 +12,14 @@ from prometheus_client import CollectorRegistry
 from rectrace import settings
 from rectrace.alerting import explainer
 from schemas.alerts import AlertState, Change
+from schemas.parts import WINDOW_S
 from sinks.clickhouse.alerts import ClickHouseAlerts
+from sinks.clickhouse.changes import Times
 from sinks.clickhouse.client import connect
+from sinks.clickhouse.different import Different
+from sinks.clickhouse.reader import Reader
+from sinks.clickhouse.slices import Within
+from sinks.clickhouse.wrong_calls import WrongCalls
 from streams.alerts.budgets import Budgets
 from streams.alerts.components import Components
 from streams.alerts.engine import Engine
@@ -24,6 +32,7 @@ from streams.metrics import Metrics
 from tests.support.alert_store import MemoryNotifier
 from tests.support.alert_traffic import HEALTHY, Crowd, Traffic, Wrong
 from tests.support.database import Database
+from tests.support.events import event, part, raw
 
 START = int(time.time()) // 3_600 * 3_600 - 6 * 3_600
 
@@ -228,6 +237,33 @@ def test_it_says_whose_calls_go_wrong(
     assert "finds nothing" not in said, "that is what they were chosen by"
     assert f"{component} timeout" not in said
     assert explain(but(state, labels={**labels, "placement": "cart"}), START) == ""
+
+
+def test_a_source_that_fails_is_not_told_to_find_nothing(db: Database) -> None:
+    """Of three ways to bring nothing: a failure, a count alone, an empty list."""
+    at = START * 1_000
+    ways: tuple[dict[str, Any], ...] = (
+        {"status": "timeout", "items": []},
+        {"n_out": 0},
+        {"items": []},
+        {"items": ["a"]},
+    )
+    for number, fields in enumerate(ways):
+        bodies = [
+            raw(f"r{number}", "request", ts=at),
+            raw(f"r{number}", "retrieval", "ann", ts=at, **fields),
+            raw(f"r{number}", "response", ts=at, items=["a"]),
+        ]
+        db.land([part(event(body, at + n) for n, body in enumerate(bodies))])
+    db.seal.seal(START)
+    store = ClickHouseAlerts(db.client, db.name)
+    (calls,) = [each for each in store.trends.components(START - 60, START, START, START) if each.component == "ann"]
+    assert (calls.calls, calls.failed, calls.zero_out) == (4, 1, 2)
+    bad = WrongCalls("zero_out", "retrieval", "ann")
+    now = datetime.fromtimestamp(START + WINDOW_S, UTC)
+    times = Times.ending(now, timedelta(seconds=WINDOW_S), timedelta(seconds=WINDOW_S))
+    asked = Different(Reader(db.client, db.name, db.journey), db.name, times, bad, Within("home"))
+    assert asked.counts() == (2, 2)
 
 
 # Weeks

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas.alerts import STALE, AlertState, SealedWindow
 from schemas.errors import Unavailable
-from streams.alerts.engine import FRESH_S, SKIP_S, AlertPolicy, Engine, in_order
+from streams.alerts.engine import ASKING_S, FRESH_S, SKIP_S, AlertPolicy, Engine, in_order
 from streams.alerts.text import Links
 from streams.alerts.thresholds import Thresholds
 from streams.metrics import Metrics
@@ -253,13 +253,42 @@ def test_while_the_store_is_away_what_fires_goes_on(bench: Bench) -> None:
 
 def test_a_worker_that_stood_still_does_not_say_that_something_still_fires(bench: Bench) -> None:
     bench.seal(*range(4))
-    clock = iter([0.0, FRESH_S + 1, 100.0, 101.0])
+    clock = iter([*[0.0] * 4, FRESH_S + 1, *[100.0] * 4, 101.0])  # the last of a tick: when it sends again
     bench.engine.monotonic = lambda: next(clock)
     sent = len(bench.receiver.sent)
     bench.tick(T + 55 + 60)  # meanwhile another one may have sealed, evaluated, and told that it is over
     assert len(bench.receiver.sent) == sent
     bench.tick(T + 55 + 61)
     assert len(bench.receiver.sent) == sent + 1
+
+
+def test_alerts_wait_only_so_long_for_what_explains_them() -> None:
+    bench, places, clock, asked = Bench(), ("cart", "home", "search"), [0.0], []
+    bench.engine.sources = [Scripted({T + 10 * n: dict.fromkeys(places, 60 if n >= 2 else 0) for n in range(9)})]
+    bench.engine.monotonic = lambda: clock[0]
+
+    def explain(state: AlertState, window: int) -> str:
+        clock[0] += ASKING_S * 0.6
+        asked.append(state.labels["placement"])
+        return "filtering/stock drops more"
+
+    bench.engine.explain = explain
+    bench.seal(*range(4))
+    assert len(set(asked)) == len(asked) == 2
+    told = {each.labels["placement"]: each for _, each in bench.receiver.sent}
+    assert set(told) == set(places)
+    assert {name for name, each in told.items() if each.annotations.get("changed")} == set(asked)
+    assert told["home"].ends_at == T + 55 + int(2 * ASKING_S * 0.6) + 300, "from when it is sent"
+    bench.seal(4, 5)
+    assert sorted(asked) == sorted(places)
+
+
+def test_one_that_is_away_for_days_takes_no_other_down(bench: Bench) -> None:
+    bench.engine.targets = {"http://away": MemoryNotifier(away=True), "http://am": bench.receiver}
+    bench.seal(*range(4))
+    for number in range(1_100):  # tries, all in vain: 2 ** 1,100 is no float
+        bench.tick(T + 100 + 70 * number)
+    assert bench.receiver.sent[-1][0] == T + 100 + 70 * 1_099, "what fires is sent again and again"
 
 
 def test_a_new_alertmanager_hears_what_fires_and_not_what_was(bench: Bench) -> None:

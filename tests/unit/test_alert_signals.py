@@ -188,6 +188,35 @@ def test_dead_letters_are_a_share_of_what_the_component_sent() -> None:
     assert letters == {"ann": (25, 125), "(unknown)": (7, 107)}
 
 
+def test_whose_every_event_is_broken_keeps_its_name_once_it_is_told() -> None:
+    found = counts(n=lambda number: 0)
+    found.letters.append(LetterCounts(LAST, "ann", 100))
+    told = AlertState("DeadLetters", {"component": "ann"}, "ticket", "firing", T, [(T, "b")])
+    for active, name in (((), "(unknown)"), ((told,), "ann")):
+        signal = at(found, "DeadLetters", active=active)
+        assert signal is not None
+        assert (signal.labels["component"], signal.bad) == (name, 100)
+
+
+@pytest.mark.parametrize(
+    ("share", "now", "fewer"),
+    [
+        (0.2, 170, False),  # of 200: two standard errors
+        (0.2, 120, True),
+        (1.0, 950, True),
+        (3.0, 2_700, True),  # a component that is called three times a request
+        (3.0, 3_100, False),
+    ],
+)
+def test_fewer_events_than_before_are_missing_where_that_is_no_chance(share: float, now: int, fewer: bool) -> None:
+    found = counts(lambda number: int(1_000 * share) if number < N - 1 else now, lambda number: 1_000)
+    signal = at(found, "EventsMissing")
+    assert signal is not None
+    assert signal.value is not None
+    assert signal.baseline is not None
+    assert (signal.value < signal.baseline) is fewer
+
+
 def test_as_much_is_read_as_is_compared_with() -> None:
     asked = []
 

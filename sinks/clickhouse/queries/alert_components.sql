@@ -1,5 +1,6 @@
 -- Calls of each component at each placement: from {since} up to {usual_until} as the usual time, number 0, and from {first}
--- to {last} as the slot that is judged, number 1. Windows that lack a partition are left out.
+-- to {last} as the slot that is judged, number 1. Windows that lack a partition are left out. What failed put out nothing,
+-- too, and is counted as that alone.
 SELECT
     placement, stage, component,
     if(window < {usual_until:DateTime('UTC')}, 0, 1) AS number,
@@ -7,7 +8,7 @@ SELECT
     sum(calls), sum(failed), sum(zero_out), sum(scored), sum(degenerate)
 FROM
 (
-    SELECT window, placement, stage, component, n AS calls, failed, zero_out, 0 AS scored, 0 AS degenerate
+    SELECT window, placement, stage, component, n AS calls, failed, greatest(zero_out - failed, 0) AS zero_out, 0 AS scored, 0 AS degenerate
     FROM $database.stage_metrics
     WHERE window BETWEEN {since:DateTime('UTC')} AND {last:DateTime('UTC')}
     UNION ALL

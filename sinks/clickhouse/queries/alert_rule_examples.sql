@@ -12,6 +12,11 @@ INNER JOIN
 (
     SELECT window, request_id, placement, served_by, segments, experiments
     FROM $database.traces
-    WHERE window BETWEEN {first:DateTime('UTC')} AND {last:DateTime('UTC')}
+    WHERE window BETWEEN {first:DateTime('UTC')} AND {last:DateTime('UTC')} AND request_id IN
+    (
+        SELECT request_id
+        FROM $database.violations
+        WHERE window BETWEEN {first:DateTime('UTC')} AND {last:DateTime('UTC')}
+    )
 ) AS known USING (window, request_id)
 ORDER BY window DESC, request_id
