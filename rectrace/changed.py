@@ -69,9 +69,9 @@ def ask(changes: Changes, metric: Metric, order: Sequence[str] = STAGES, *, exam
         placements=tuple(sorted(measured.placements)),
         examples=(),
     )
-    return (
-        story if story.quiet or not examples else replace(story, examples=tuple(_examples(changes, story, read.guard)))
-    )
+    if story.quiet or not examples:
+        return story
+    return replace(story, examples=tuple(_examples(changes, story, read.guard)))
 
 
 def _measure(changes: Changes, metric: Metric) -> _Measured:

@@ -98,9 +98,8 @@ def deviations(
 
     def order(each: Deviation) -> tuple[object, ...]:
         asked, slow = each.signal == first, each.signal == "duration"
-        turn = 1 if asked == slow else 0 if asked else 2
         plain = -1 if asked else _ORDER[each.signal]
-        return turn, place(each.stage, each.component), plain, -abs(each.z), each.component, each.what
+        return slow - asked, place(each.stage, each.component), plain, -abs(each.z), each.component, each.what
 
     return sorted(found, key=order)
 

@@ -109,8 +109,8 @@ def test_faults_are_listed() -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One in which nearly all is filtered out for one country. It takes most of a core: the
-    tests that have no use for it stand above."""
+    """One in which nearly all is filtered out for one country. It takes most of a core: the tests that
+    have no use for it stand above."""
     running = Demo(tmp_path_factory.mktemp("demo"), "--rate", "30", "--fault", "filter_overdrop")
     yield running
     running.process.terminate()

@@ -8,7 +8,9 @@ SELECT
     sum(calls), sum(failed), sum(zero_out), sum(scored), sum(degenerate)
 FROM
 (
-    SELECT window, placement, stage, component, n AS calls, failed, greatest(zero_out - failed, 0) AS zero_out, 0 AS scored, 0 AS degenerate
+    SELECT
+        window, placement, stage, component,
+        n AS calls, failed, greatest(zero_out - failed, 0) AS zero_out, 0 AS scored, 0 AS degenerate
     FROM $database.stage_metrics
     WHERE window BETWEEN {since:DateTime('UTC')} AND {last:DateTime('UTC')}
     UNION ALL
